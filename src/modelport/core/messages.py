@@ -1,0 +1,58 @@
+"""A request for inference and its response: named numpy arrays, and what travels with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from modelport.core.datatypes import Array
+from modelport.core.deadline import Deadline
+
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. Filled in by access control; anonymous until then."""
+
+    name: str = "anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class TraceContext:
+    """W3C Trace Context of the request: the `traceparent` and `tracestate` headers as they came."""
+
+    traceparent: str
+    tracestate: str = ""
+
+
+@dataclass(slots=True)
+class InferenceRequest:
+    """Named arrays for one model. The arrays are not written to; `outputs` None means all of them.
+
+    The last four say when it passed each stage: nanoseconds of `time.perf_counter_ns`, 0 where it has not.
+    """
+
+    inputs: dict[str, Array]
+    outputs: tuple[str, ...] | None = None
+    id: str = ""
+    parameters: Parameters | None = None
+    caller: Caller | None = None
+    deadline: Deadline | None = None
+    trace: TraceContext | None = None
+    received: int = 0
+    decoded: int = 0
+    started: int = 0
+    finished: int = 0
+
+
+@dataclass(slots=True)
+class InferenceResponse:
+    """Named arrays from one version, in the order asked for."""
+
+    model: str
+    version: int
+    outputs: dict[str, Array]
+    id: str = ""
+    parameters: Parameters | None = None
