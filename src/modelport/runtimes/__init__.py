@@ -1,0 +1,1 @@
+"""What loads model files: one file per framework, beside the catalog of formats. Importing it imports no framework."""

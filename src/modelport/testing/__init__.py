@@ -1,0 +1,1 @@
+"""Contract suites and fakes for the authors of plugins, and for Modelport's own tests."""
