@@ -1,0 +1,1 @@
+"""Sockets and processes: the lanes, the ASGI app, the supervisor and its workers."""
