@@ -1,0 +1,1 @@
+"""Bytes ⇄ core, one file per dialect, no sockets."""
