@@ -1,0 +1,146 @@
+"""The engine: finds the version that a request means, and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from modelport.core.errors import ModelportError, NotFoundError, UnavailableError
+from modelport.core.messages import InferenceRequest, InferenceResponse
+from modelport.core.nearest import did_you_mean
+from modelport.engine.execution import Pool, run_now
+from modelport.engine.metrics.metrics import Metrics
+from modelport.engine.served import ServedModel, ServedVersion
+from modelport.engine.settings import EngineSettings
+from modelport.engine.tick import Tick
+
+_STARTING = "the server is starting and does not know its models yet; try again in a moment"
+#: The states in which there is nothing to wait for: what was unloaded on purpose is not missed.
+_SETTLED = ("ready", "unloaded")
+#: Called with the outcome on the event loop's thread, perhaps before `submit` returns.
+Done = Callable[[InferenceResponse | ModelportError], None]
+
+
+class Engine:
+    """All that is served by this process. Its methods are called on the event loop's thread."""
+
+    def __init__(self, settings: EngineSettings | None = None, metrics: Metrics | None = None) -> None:
+        self.settings = settings or EngineSettings()
+        self.metrics = metrics or Metrics()
+        self.pool = Pool(self.settings)
+        self.tick = Tick(self.settings.inline_ms, self.settings.tick_requests)
+        self._models: dict[str, ServedModel] = {}
+        self.starting = False
+        self.draining = False
+
+    def models(self) -> list[ServedModel]:
+        """Every model by name, ready or not."""
+        return [self._models[name] for name in sorted(self._models)]
+
+    def has(self, name: str) -> bool:
+        """Whether a model of that name is served, ready or not."""
+        return name in self._models
+
+    def model(self, name: str) -> ServedModel:
+        """The model of that name. Raises NotFoundError with the nearest right name."""
+        model = self._models.get(name)
+        if model is None:
+            raise self._unknown(name)
+        return model
+
+    def find(self, name: str | None, version: int | None = None) -> ServedVersion:
+        """The version that answers for `name` now; None means the only model.
+
+        Raises NotFoundError or UnavailableError.
+        """
+        model = self._models.get(name) if name is not None else self._only()
+        if model is None:
+            raise self._unknown(name or "")
+        found = model.default if version is None else model.by_number.get(version)
+        if found is None:
+            self._refuse(model, version)
+        assert found is not None
+        return found
+
+    def submit(self, served: ServedVersion, request: InferenceRequest, done: Done) -> None:
+        """Run a request that fits the version's signature, and call `done` with its response or its error."""
+        if served.execution == "pool" or not _small(request, self.settings.inline_bytes):
+            self.pool.submit(served, request, done)
+        elif served.execution == "tick":
+            self.tick.submit(served, request, done)
+        else:
+            done(run_now(served, request, self.settings.inline_ms))
+
+    async def infer(self, served: ServedVersion, request: InferenceRequest) -> InferenceResponse:
+        """`submit`, awaited. Raises the request's ModelportError."""
+        future: asyncio.Future[InferenceResponse] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: InferenceResponse | ModelportError) -> None:
+            if future.done():
+                return
+            if isinstance(outcome, ModelportError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+        self.submit(served, request, done)
+        return await future
+
+    @property
+    def ready(self) -> bool:
+        """Whether every model that should be served answers."""
+        return not (self.starting or self.draining) and all(
+            model.state in _SETTLED for model in self._models.values()
+        )
+
+    def expect(self, name: str) -> ServedModel:
+        """The model of that name, which is served from now on: `loading` until a version is added."""
+        return self._models.setdefault(name, ServedModel(name))
+
+    def forget(self, name: str) -> None:
+        """Serve a model no longer. Its versions are removed first."""
+        self._models.pop(name, None)
+
+    def close(self) -> None:
+        """Stop the pool's threads and close every model."""
+        self.pool.close()
+        for model in self._models.values():
+            for version in model.versions:
+                version.retire()
+        self._models.clear()
+
+    def _only(self) -> ServedModel:
+        if len(self._models) == 1:
+            return next(iter(self._models.values()))
+        if self.starting:
+            raise UnavailableError(_STARTING)
+        names = ", ".join(sorted(self._models)) or "none"
+        raise NotFoundError(f"this path needs exactly one served model; served are: {names}; say /models/NAME/predict")
+
+    def _unknown(self, name: str) -> ModelportError:
+        if self.starting:
+            return UnavailableError(_STARTING)
+        names = ", ".join(sorted(self._models)[:10]) or "none"
+        return NotFoundError(
+            f"no model {name[:200]!r} is served{did_you_mean(name, self._models)}; served are: {names}"
+        )
+
+    def _refuse(self, model: ServedModel, version: int | None) -> None:
+        if version is not None and model.default is not None:
+            ready = ", ".join(str(item.version) for item in model.versions)
+            raise NotFoundError(f"model {model.name!r} has no version {version}; ready are: {ready}")
+        if model.state == "unloaded":
+            raise UnavailableError(
+                f"model {model.name!r} is unloaded; POST /v2/repository/models/{model.name}/load loads it"
+            )
+        if model.state == "failed":
+            raise UnavailableError(f"model {model.name!r} failed to load: {model.error}")
+        raise UnavailableError(f"model {model.name!r} is loading; try again in a moment")
+
+
+def _small(request: InferenceRequest, limit: int) -> bool:
+    """Whether the inputs are so few bytes that a model measured as cheap is cheap on them too."""
+    size = 0
+    for array in request.inputs.values():
+        size += array.nbytes
+    return size <= limit

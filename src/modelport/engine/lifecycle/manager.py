@@ -1,0 +1,203 @@
+"""Reconciles the engine to what should be served, one change at a time, without a moment in which nothing answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from modelport.artifacts.digest import Fingerprint
+from modelport.core.errors import ModelportError, NotFoundError
+from modelport.core.nearest import did_you_mean
+from modelport.engine.engine import Engine
+from modelport.engine.lifecycle.loader import load_version
+from modelport.engine.lifecycle.policy import VersionPolicy
+from modelport.engine.lifecycle.source import Artifact, Found
+from modelport.engine.served import ServedModel
+
+_log = logging.getLogger("modelport.lifecycle")
+_Key = tuple[str, int]
+
+
+class Lifecycle:
+    """Loads what the source shows and the policy chooses; unloads the rest once its replacement answers."""
+
+    def __init__(self, engine: Engine, source: Callable[[], Found], policy: VersionPolicy) -> None:
+        self._engine = engine
+        self._source = source
+        self._policy = policy
+        self._tried: dict[_Key, Fingerprint] = {}
+        self._failed: dict[_Key, ModelportError] = {}
+        self._seen: dict[_Key, Fingerprint] = {}
+        #: Models that were unloaded by request, and the versions that they had.
+        self._unloaded: dict[str, tuple[int, ...]] = {}
+        self._changing = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Load everything that is there now. A model that fails is kept as failed; the others serve."""
+        found = await asyncio.to_thread(self._source)
+        self._seen = _fingerprints(found)
+        for name in found:
+            self._engine.expect(name).unloaded = name in self._unloaded
+        self._engine.starting = False
+        async with self._changing:
+            await self.reconcile(found)
+
+    def withhold(self, names: Iterable[str]) -> None:
+        """Before the start: models that are there, but were unloaded by request."""
+        self._unloaded.update(dict.fromkeys(names, ()))
+
+    async def load(self, name: str) -> None:
+        """Load a model again from what the source shows now, whatever became of it before.
+
+        What is served goes on until the new versions answer. Raises NotFoundError where the source has no such model,
+        or what the load failed with.
+        """
+        found = await asyncio.to_thread(self._source)
+        async with self._changing:
+            if name not in found:
+                there = ", ".join(sorted(found)[:10]) or "none"
+                raise NotFoundError(
+                    f"there is no model {name[:200]!r} to load{did_you_mean(name, found)}; there are: {there}"
+                )
+            self._unloaded.pop(name, None)
+            model = self._engine.expect(name)
+            model.unloaded = False
+            for number in found[name]:
+                self._tried.pop((name, number), None)
+            await self._reconcile_model(model, found[name], self._policy.choose(found[name]), set())
+            self._engine.metrics.set("models_ready", {}, len(self._served()))
+        if model.failure is not None:
+            raise model.failure
+
+    async def unload(self, name: str) -> None:
+        """Serve a model no longer, until `load` asks for it. Requests that run are answered.
+
+        Raises NotFoundError where there is no such model.
+        """
+        async with self._changing:
+            model = self._engine.model(name)
+            self._unloaded[name] = tuple(model.by_number) or self._unloaded.get(name, ())
+            model.unloaded, model.failure = True, None
+            self._unload(model, keep=set())
+            self._engine.metrics.set("models_ready", {}, len(self._served()))
+
+    def missing(self, name: str) -> dict[int, str]:
+        """Versions of a model that are not served, and why: they were unloaded, or what their load failed with."""
+        missing = dict.fromkeys(self._unloaded.get(name, ()), "unloaded")
+        if name not in self._unloaded:
+            missing.update({number: str(error) for (model, number), error in self._failed.items() if model == name})
+        return missing
+
+    async def watch(self, every: float) -> None:
+        """Look at the source every so many seconds, until cancelled."""
+        while True:
+            await asyncio.sleep(every)
+            try:
+                await self.poll()
+            except ModelportError as error:
+                _log.warning("looking for models failed: %s", error)
+            except OSError as error:
+                _log.warning("looking for models failed: %s", error)
+
+    async def poll(self) -> None:
+        """One look at the source. What changed since the last look is perhaps still being written: it waits."""
+        found = await asyncio.to_thread(self._source)
+        before, self._seen = self._seen, _fingerprints(found)
+        moving = {key for key, mark in self._seen.items() if before.get(key) != mark and self._tried.get(key) != mark}
+        async with self._changing:
+            await self.reconcile(found, moving)
+
+    async def reconcile(self, found: Found, moving: set[_Key] | None = None) -> None:
+        """Load and unload until what is served is what `found` and the policy say; `moving` versions are left alone."""
+        moving = moving or set()
+        for key in self._tried.keys() - _fingerprints(found).keys():
+            if key not in self._served():
+                del self._tried[key]  # what comes back is tried again
+        chosen = {name: self._policy.choose(available) for name, available in found.items()}
+        for name, numbers in chosen.items():
+            if not numbers or any((name, number) not in moving for number in numbers):
+                self._engine.expect(name)
+        for name, available in found.items():
+            if self._engine.has(name) and name not in self._unloaded:
+                await self._reconcile_model(self._engine.model(name), available, chosen[name], moving)
+        for model in self._engine.models():
+            if model.name not in found:
+                _log.info("%s is gone: no longer served", model.name)
+                self._unload(model, keep=set())
+                self._unloaded.pop(model.name, None)
+                self._engine.forget(model.name)
+        self._engine.metrics.set("models_ready", {}, len(self._served()))
+
+    async def _reconcile_model(
+        self, model: ServedModel, available: dict[int, Artifact], chosen: set[int], moving: set[_Key]
+    ) -> None:
+        name = model.name
+        wanted = {number for number in chosen if (name, number) not in moving}
+        for number in sorted(wanted):
+            if self._tried.get((name, number)) != available[number].fingerprint:
+                await self._load(model, number, available[number])
+        self._unload(model, keep=self._kept(model, available, chosen, moving))
+        failed = [self._failed[name, number] for number in sorted(chosen) if (name, number) in self._failed]
+        model.failure = failed[-1] if failed else None
+        if not chosen:
+            there = ", ".join(map(str, sorted(available)))
+            model.failure = NotFoundError(f"its versions are {there}; the setting --versions asks for {self._policy}")
+
+    def _kept(
+        self, model: ServedModel, available: dict[int, Artifact], chosen: set[int], moving: set[_Key]
+    ) -> set[int]:
+        """Which versions stay. What was served goes on until all that replaces it answers, or it is gone itself."""
+        ready = model.by_number.keys()
+        still = chosen | {number for name, number in moving if name == model.name}
+        if not chosen & ready:
+            return set(ready)
+        settled = {number for number in chosen if (model.name, number) not in moving}
+        return still if settled <= ready else still | available.keys()
+
+    def _served(self) -> set[_Key]:
+        return {(model.name, number) for model in self._engine.models() for number in model.by_number}
+
+    async def _load(self, model: ServedModel, number: int, artifact: Artifact) -> None:
+        """Load one version and switch to it. A failure leaves what is served as it was."""
+        self._tried[model.name, number] = artifact.fingerprint
+        model.loading = True
+        try:
+            version = await asyncio.to_thread(load_version, self._engine, model.name, number, artifact)
+        except ModelportError as error:
+            model.failure = self._failed[model.name, number] = error
+            _log.error("%s@%d was not loaded: %s", model.name, number, error)
+            self._count(model, "failed")
+        else:
+            model.failure = None
+            self._failed.pop((model.name, number), None)
+            replaced = model.add(version)
+            if replaced is not None:
+                replaced.retire()
+            _log.info(
+                "%s@%d is ready (%s, %.3f ms, %s)",
+                model.name,
+                number,
+                artifact.path,
+                version.cost_ms,
+                version.execution,
+            )
+            self._count(model, "ready")
+        finally:
+            model.loading = False
+
+    def _unload(self, model: ServedModel, keep: set[int]) -> None:
+        for version in model.versions:
+            if version.version not in keep:
+                model.remove(version.version)
+                self._tried.pop((model.name, version.version), None)
+                version.retire()
+                _log.info("%s@%d is unloaded", model.name, version.version)
+
+    def _count(self, model: ServedModel, outcome: str) -> None:
+        self._engine.metrics.add("model_loads", {"model": model.name, "outcome": outcome})
+        self._engine.metrics.set("models_ready", {}, len(self._served()))
+
+
+def _fingerprints(found: Found) -> dict[_Key, Fingerprint]:
+    return {(name, number): item.fingerprint for name, versions in found.items() for number, item in versions.items()}

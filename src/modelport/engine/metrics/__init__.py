@@ -1,0 +1,1 @@
+"""Numbers about the server, in memory that all its workers share."""

@@ -1,0 +1,89 @@
+"""The Prometheus text format, version 0.0.4.
+
+Source: Prometheus documentation, "Exposition formats".
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+from modelport.engine.metrics.metrics import BUCKETS, STAGES, Metrics
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_HELP = {
+    "request_errors": "Requests that were refused or failed, by kind of error.",
+    "model_loads": "Versions that were loaded, by outcome.",
+    "executions": "Predictions that models made; a batch of several requests is one.",
+    "executions_failed": "Predictions that failed.",
+    "last_execution": "When a model last made a prediction, in Unix seconds.",
+    "models_ready": "Versions that are ready, in each worker.",
+    "connections": "Open connections.",
+    "process_cpu_seconds": "CPU time of the worker processes.",
+    "process_resident_memory_bytes": "Resident memory of the worker processes.",
+    "workers": "Worker processes.",
+}
+_METER_HELP = {
+    "requests_total": ("counter", "Requests that were answered."),
+    "rows_total": ("counter", "Rows of data in answered requests."),
+    "stage_seconds_total": ("counter", "Time that answered requests spent in each stage."),
+    "request_seconds": ("histogram", "Time from a request's last byte to its answer."),
+}
+
+Labels = tuple[tuple[str, str], ...]
+#: Name → type, help, lines.
+Families = dict[str, tuple[str, str, list[str]]]
+
+
+def exposition(metrics: Metrics) -> str:
+    """Every number of the server as text, each family under its HELP and TYPE lines."""
+    families: Families = {name: (kind, text, []) for name, (kind, text) in _METER_HELP.items()}
+    executions: dict[tuple[str, Labels], float] = {}
+    for (kind, name, labels), values in sorted(metrics.collect().items()):
+        if kind == "meter":
+            _meter(families, labels, values)
+        elif kind == "series":
+            plain = tuple(item for item in labels if item[0] != "rows")
+            executions[name, plain] = executions.get((name, plain), 0.0) + values[0]
+        else:
+            _put(families, "gauge" if kind == "latest" else kind, name, labels, values[0])
+    for (name, labels), count in executions.items():
+        _put(families, "counter", name, labels, count)
+    return "".join(
+        f"# HELP modelport_{name} {text}\n# TYPE modelport_{name} {kind}\n{''.join(lines)}"
+        for name, (kind, text, lines) in families.items()
+    )
+
+
+def _put(families: Families, kind: str, name: str, labels: Labels, value: float) -> None:
+    full = f"{name}_total" if kind == "counter" else name
+    _, _, lines = families.setdefault(full, (kind, _HELP.get(name, name), []))
+    lines.append(_line(full, labels, value))
+
+
+def _meter(families: Families, labels: Labels, values: list[float]) -> None:
+    count, rows, total_ns, *rest = values
+    families["requests_total"][2].append(_line("requests_total", labels, count))
+    families["rows_total"][2].append(_line("rows_total", labels, rows))
+    for stage, nanoseconds in zip(STAGES, rest, strict=False):
+        staged = (*labels, ("stage", stage))
+        families["stage_seconds_total"][2].append(_line("stage_seconds_total", staged, nanoseconds / 1e9))
+    lines = families["request_seconds"][2]
+    buckets = list(accumulate(rest[len(STAGES) :]))
+    for bound, below in zip((*BUCKETS, "+Inf"), buckets, strict=True):
+        lines.append(_line("request_seconds_bucket", (*labels, ("le", str(bound))), below))
+    lines.append(_line("request_seconds_sum", labels, total_ns / 1e9))
+    lines.append(_line("request_seconds_count", labels, buckets[-1]))
+
+
+def _line(name: str, labels: Labels, value: float) -> str:
+    inside = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
+    number = str(int(value)) if value.is_integer() else _float(value)
+    return f"modelport_{name}{{{inside}}} {number}\n" if inside else f"modelport_{name} {number}\n"
+
+
+def _float(value: float) -> str:
+    return repr(value).replace("inf", "Inf").replace("nan", "NaN")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,129 @@
+"""What is served: models, and their versions in memory."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from modelport.core.errors import ModelportError
+from modelport.core.messages import InferenceRequest
+from modelport.core.runtime import LoadedModel, ModelInfo
+from modelport.core.signature import Signature
+from modelport.engine.metrics.executions import Executions
+from modelport.engine.metrics.metrics import Meter, Metrics
+
+_log = logging.getLogger("modelport.engine")
+#: `tick`: on the event loop, batched per pass; `inline`: on the event loop, one by one; `pool`: in threads.
+Execution = Literal["tick", "inline", "pool"]
+
+
+@dataclass(slots=True, eq=False)
+class ServedVersion:
+    """One version in memory. `inflight` counts what uses it and `waiting` holds what will: it is closed only after."""
+
+    model: str
+    version: int
+    loaded: LoadedModel
+    digest: str
+    path: Path
+    metrics: Metrics
+    execution: Execution = "pool"
+    cost_ms: float = 0.0
+    loaded_at: float = field(default_factory=time.time)
+    inflight: int = 0
+    retired: bool = False
+    strikes: int = 0
+    waiting: list[Any] = field(default_factory=list)
+    signature: Signature = field(init=False)
+    info: ModelInfo = field(init=False)
+    batched: bool = field(init=False)
+    executions: Executions = field(init=False)
+    _meters: dict[str, Meter] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.signature = self.loaded.signature
+        self.info = self.loaded.info
+        self.batched = self.signature.batched
+        self.executions = Executions(self.metrics, self.model, self.version)
+
+    def meter(self, dialect: str) -> Meter:
+        """Where requests that came in that dialect are counted."""
+        meter = self._meters.get(dialect)
+        if meter is None:
+            meter = self._meters[dialect] = self.metrics.meter(self.model, self.version, dialect)
+        return meter
+
+    def rows_of(self, request: InferenceRequest) -> int:
+        """How many rows of data a request has: its first input's first dimension, for a model of batches."""
+        if self.batched:
+            for array in request.inputs.values():
+                return len(array)
+        return 1
+
+    def release(self) -> None:
+        """One request fewer uses it; the last one out closes a retired version."""
+        self.inflight -= 1
+        self._close_when_unused()
+
+    def retire(self) -> None:
+        """No new request will come. Closes now, or when the last request is done."""
+        self.retired = True
+        self._close_when_unused()
+
+    def _close_when_unused(self) -> None:
+        if self.retired and self.inflight == 0 and not self.waiting:
+            try:
+                self.loaded.close()
+            except Exception:  # neither the last request nor the change that is under way shall fail with it
+                _log.exception("closing %s@%d failed", self.model, self.version)
+
+
+@dataclass(slots=True, eq=False)
+class ServedModel:
+    """A model by name, with the versions that are ready. The default is the newest of them."""
+
+    name: str
+    by_number: dict[int, ServedVersion] = field(default_factory=dict)
+    default: ServedVersion | None = None
+    failure: ModelportError | None = None
+    loading: bool = False
+    #: Somebody asked for it not to be served, until it is asked for again.
+    unloaded: bool = False
+
+    @property
+    def versions(self) -> list[ServedVersion]:
+        """The ready versions, oldest first."""
+        return [self.by_number[number] for number in sorted(self.by_number)]
+
+    @property
+    def state(self) -> Literal["ready", "loading", "failed", "unloaded"]:
+        """`ready` as long as some version answers, whatever became of a newer one."""
+        if self.default is not None:
+            return "ready"
+        if self.unloaded:
+            return "unloaded"
+        return "failed" if self.failure is not None and not self.loading else "loading"
+
+    @property
+    def error(self) -> str | None:
+        """Why the last load failed, for people."""
+        return None if self.failure is None else str(self.failure)
+
+    def add(self, version: ServedVersion) -> ServedVersion | None:
+        """Serve a version; gives the one of the same number that it replaces."""
+        before = self.by_number.get(version.version)
+        self.by_number[version.version] = version
+        self._choose()
+        return before
+
+    def remove(self, number: int) -> ServedVersion | None:
+        """Serve a version no longer."""
+        version = self.by_number.pop(number, None)
+        self._choose()
+        return version
+
+    def _choose(self) -> None:
+        self.default = self.by_number[max(self.by_number)] if self.by_number else None

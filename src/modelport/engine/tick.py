@@ -1,0 +1,104 @@
+"""The batch tick: the requests for a cheap model that arrive in one pass of the event loop run as one batch.
+
+Nobody waits for a timer: a request that comes alone runs alone, at the end of the pass in which it came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import groupby
+from time import perf_counter_ns
+from typing import Any
+
+import numpy as np
+
+from modelport.core.batch import Batch, BatchedResponse
+from modelport.core.errors import ModelportError
+from modelport.core.messages import InferenceRequest, InferenceResponse
+from modelport.engine.execution import predict, run_now
+from modelport.engine.served import ServedVersion
+
+Done = Callable[[InferenceResponse | ModelportError], None]
+Waiting = tuple[InferenceRequest, Done]
+
+
+class Tick:
+    """Collects and runs. Everything happens on the event loop's thread."""
+
+    def __init__(self, limit_ms: float, largest: int) -> None:
+        """`limit_ms`: what a prediction on the event loop may take; `largest`: requests in one batch."""
+        self._limit_ms = limit_ms
+        self._largest = largest
+
+    def submit(self, served: ServedVersion, request: InferenceRequest, done: Done) -> None:
+        """Run the request at the end of this pass of the event loop, with all others that arrive in it."""
+        waiting = served.waiting
+        if not waiting:
+            asyncio.get_running_loop().call_soon(self._run, served)
+        waiting.append((request, done))
+
+    def _run(self, served: ServedVersion) -> None:
+        waiting, served.waiting = served.waiting, []
+        served.inflight += 1
+        try:
+            if len(waiting) == 1:
+                self._run_singly(served, waiting)
+                return
+            for _, group in groupby(waiting, _kind):
+                alike = list(group)
+                for at in range(0, len(alike), self._largest):
+                    self._run_together(served, alike[at : at + self._largest])
+        finally:
+            served.release()
+
+    def _run_singly(self, served: ServedVersion, waiting: list[Waiting]) -> None:
+        for request, done in waiting:
+            done(run_now(served, request, self._limit_ms))
+
+    def _run_together(self, served: ServedVersion, alike: list[Waiting]) -> None:
+        """One prediction for all. Where it fails each request runs on its own, so that only the bad one fails."""
+        first = alike[0][0]
+        late = [item for item in alike if item[0].deadline is not None and item[0].deadline.remaining <= 0]
+        if late:
+            self._run_singly(served, late)  # which refuses them
+            alike = [item for item in alike if item not in late]
+        if len(alike) < 2 or any(request.inputs.keys() != first.inputs.keys() for request, _ in alike):
+            self._run_singly(served, alike)
+            return
+        started = perf_counter_ns()
+        joined = {name: np.concatenate([request.inputs[name] for request, _ in alike]) for name in first.inputs}
+        together = InferenceRequest(joined, first.outputs)
+        outcome = predict(served, together)
+        ends = _ends(alike)
+        if isinstance(outcome, ModelportError) or not _has_rows(outcome, ends[-1]):
+            self._run_singly(served, alike)
+            return
+        served.executions.count(served, together, outcome)
+        batch, start, finished = Batch(outcome.outputs), 0, together.finished
+        for (request, done), end in zip(alike, ends, strict=True):
+            request.started, request.finished = started, finished
+            done(BatchedResponse(served.model, served.version, batch, start, end, request.id))
+            start = end
+
+
+def _kind(item: Waiting) -> Any:
+    """Requests of one kind can be joined: the same outputs, and rows of the same shape."""
+    request = item[0]
+    return request.outputs, [array.shape[1:] for array in request.inputs.values()]
+
+
+def _ends(alike: list[Waiting]) -> list[int]:
+    """Where each request's rows end among the joined rows."""
+    ends, end = [], 0
+    for request, _ in alike:
+        for array in request.inputs.values():
+            end += len(array)
+            break
+        ends.append(end)
+    return ends
+
+
+def _has_rows(response: InferenceResponse, rows: int) -> bool:
+    """Whether each output has one row for each row that went in."""
+    return all(array.ndim and len(array) == rows for array in response.outputs.values())
