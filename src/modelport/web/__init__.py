@@ -1,0 +1,1 @@
+"""The pages: what is served, and a form per model to try it on. Server-rendered; no build step, no outside content."""
