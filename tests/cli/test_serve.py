@@ -13,6 +13,7 @@ import time
 
 import httpx
 import pytest
+
 from services import require
 
 PREDICT = {"instances": [[1.0, 2.0]]}
@@ -169,13 +170,10 @@ def test_workers_share_the_port_and_their_numbers_and_are_replaced(run_server, i
     metrics = httpx.get(f"{server.url}/metrics", trust_env=False).text
     assert 'modelport_requests_total{dialect="plain",model="identity_FP32",version="1"} 40' in metrics
     assert "modelport_workers 2" in metrics
-    children = subprocess.run(["pgrep", "-P", str(server.process.pid)], capture_output=True, text=True, check=True)
-    first, second = map(int, children.stdout.split())
-    os.kill(first, signal.SIGKILL)
+    assert len(server.children()) == 2
+    os.kill(server.children()[0], signal.SIGKILL)
     server.wait_said(r"worker \d died \(signal 9\)")
-    wait_until(
-        lambda: len(subprocess.run(["pgrep", "-P", str(server.process.pid)], capture_output=True).stdout.split()) == 2
-    )
+    wait_until(lambda: len(server.children()) == 2)
     failures = 0
     for _ in range(20):
         try:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fake_catalog import FakeCatalog, everything
 from fake_server import FakeServer, running
+from playwright.sync_api import sync_playwright
 
-CHROMIUM = Path("/usr/bin/chromium")
+from services import require
+
 #: No network but the page's own, no services of the browser's maker, and it runs as any user.
 ARGUMENTS = [
     "--no-sandbox",
@@ -62,13 +62,9 @@ def server() -> Iterator[FakeServer]:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A running browser; skips where there is none."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed (pip install playwright)"
-    )
-    if not CHROMIUM.exists() or not os.access(CHROMIUM, os.X_OK):
-        pytest.skip(f"{CHROMIUM} is missing: install the Debian package chromium")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+    program = require("chromium", "chromium")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser
         browser.close()
 

@@ -44,10 +44,6 @@ TEXTS = [
     ),
     (body(tensor(data=None)), "input 'x' has neither 'data' nor the parameter 'binary_data_size'"),
     (
-        body(tensor(data=None, parameters={"shared_memory_region": "r"})),
-        "input 'x' is in shared memory, which this server does not read",
-    ),
-    (
         body(tensor(data=None, parameters={"binary_data_size": 12})),
         "input 'x' has binary_data_size, but the request has no Inference-Header-Content-Length",
     ),
@@ -77,14 +73,6 @@ TEXTS = [
     (
         body(tensor(), parameters={"binary_data_output": None}),
         "the parameter binary_data_output must be true or false, not None",
-    ),
-    (
-        body(tensor(), outputs=[{"name": "y", "parameters": {"classification": 3}}]),
-        "output 'y': the parameter classification is not supported; leave it out to get the scores",
-    ),
-    (
-        body(tensor(), outputs=[{"name": "y", "parameters": {"shared_memory_region": "r"}}]),
-        "output 'y' can't be put into shared memory; leave that parameter out",
     ),
     (b'{"inputs": [NaN]}', FIT + "Expected `object`, got `float` - at `$.inputs[0]`"),
 ]

@@ -18,6 +18,7 @@ from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.core.signature import Signature
 from modelport.wire.http import MODEL_PATH, STATUS, Buffer, HttpCall, HttpReply, error_headers
 from modelport.wire.json_tensors import array_from_json, dumps, json_elements, loads
+from modelport.wire.open_inference_binary import BINARY, HEADER_LENGTH, encode_tensors, recall, remember
 from modelport.wire.open_inference_inputs import check_declared
 from modelport.wire.open_inference_quick import Reader, encode_json, envelope_of, quick_reader
 from modelport.wire.output_forms import OutputForms
@@ -25,8 +26,6 @@ from modelport.wire.quoting import error_text, quoted
 from modelport.wire.shared_memory import NoRegions, Place, Regions, place_of
 from modelport.wire.tensors import array_from_raw, raw_from_array, shaped
 
-HEADER_LENGTH = b"inference-header-content-length"
-BINARY = b"application/octet-stream"
 _MISSING = msgspec.Raw(b"")
 
 
@@ -62,6 +61,7 @@ class _LooseBody(_Body):
 
 _decode = msgspec.json.Decoder(_Body).decode
 _READER = "open_inference.reader"
+_ONLY_SIZE = {"binary_data_size"}
 
 
 class OpenInference:
@@ -81,19 +81,33 @@ class OpenInference:
     def decode(self, call: HttpCall, signature: Signature) -> tuple[InferenceRequest, Any]:
         """Read a request: JSON, JSON followed by binary tensors, or the raw bytes of the only input."""
         header_length = call.headers.get(HEADER_LENGTH)
-        if header_length is None:
-            reader = signature.memo.get(_READER) or _prepare(signature)
-            request = reader(call.body)
-            if request is not None:
-                return request, encode_json
-            head, binary = call.body, None
-        else:
-            length = _length(header_length, len(call.body))
-            if length == 0:
-                return _raw_request(call.body, signature), encode_json
-            view = memoryview(call.body)
-            head, binary = view[:length], view[length:]
-        body = _envelope(head)
+        if header_length is not None:
+            return self._decode_binary(call.body, _length(header_length, len(call.body)), signature)
+        reader = signature.memo.get(_READER) or _prepare(signature)
+        request = reader(call.body)
+        if request is not None:
+            return request, encode_json
+        return self._decode_body(_envelope(call.body), None, signature)
+
+    def _decode_binary(self, body: Buffer, length: int, signature: Signature) -> tuple[InferenceRequest, Any]:
+        """JSON of that length, and binary tensors behind it."""
+        if length == 0:
+            return _raw_request(body, signature), encode_json
+        known = recall(signature, body, length)
+        if known is not None:
+            return known
+        view = memoryview(body)
+        read = _envelope(view[:length])
+        request, encode = self._decode_body(read, view[length:], signature)
+        plain = all(tensor.parameters and tensor.parameters.keys() == _ONLY_SIZE for tensor in read.inputs)
+        if plain and "forms" not in getattr(encode, "keywords", {}):
+            remember(signature, bytes(view[:length]), request, encode)
+        return request, encode
+
+    def _decode_body(
+        self, body: _Body, binary: memoryview | None, signature: Signature
+    ) -> tuple[InferenceRequest, Any]:
+        """The careful way, with a text for every error."""
         inputs = _inputs(body.inputs, binary, signature, self._regions)
         request = InferenceRequest(inputs, None, body.id or "", body.parameters)
         if body.outputs is None and body.parameters is None:
@@ -251,9 +265,11 @@ def _flag(parameters: Any, name: str, default: bool) -> bool:
     return value
 
 
-def _encode_binary(
-    response: InferenceResponse, binary: frozenset[str], forms: OutputForms | None = None
-) -> HttpReply:
+def _encode_binary(response: InferenceResponse, binary: frozenset[str], forms: OutputForms | None = None) -> HttpReply:
+    if forms is None and len(binary) == len(response.outputs):
+        reply = encode_tensors(response)
+        if reply is not None:
+            return reply
     head = envelope_of(response)
     outputs: list[dict[str, Any]] = []
     buffers: list[Buffer] = []

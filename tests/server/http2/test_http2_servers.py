@@ -1,7 +1,6 @@
 """Real clients over real sockets: grpcio, curl, nghttp; on asyncio and uvloop."""
 
 import asyncio
-import shutil
 import socket
 import struct
 import subprocess
@@ -15,6 +14,7 @@ from http2_rig import Recorder, cut_frames
 
 from modelport.server.http2 import AsgiHandler, Http2Protocol, Streaming, Unary
 from modelport.server.http2.frames import GOAWAY, PREFACE, SETTINGS, pack_frame
+from services import require
 
 UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 WAIT = 30
@@ -398,9 +398,7 @@ def fastapi_app():
 
 
 def run_curl(server, path, *arguments):
-    curl = shutil.which("curl")
-    if curl is None:
-        pytest.skip("needs the Debian package curl")
+    curl = require("curl", "curl")
     url = f"http://{server.address}{path}"
     command = [curl, "-sS", "--max-time", "20", "--http2-prior-knowledge", *arguments, url]
     return subprocess.run(command, capture_output=True, check=True).stdout
@@ -424,9 +422,7 @@ def test_asgi_errors(serve, caplog):
 
 
 def test_nghttp(serve):
-    nghttp = shutil.which("nghttp")
-    if nghttp is None:
-        pytest.skip("needs the Debian package nghttp2-client")
+    nghttp = require("nghttp", "nghttp2-client")
     server = serve(handler=AsgiHandler(fastapi_app()))
     url = f"http://{server.address}/stream"
     result = subprocess.run([nghttp, "-nsm20", "-w16", url], capture_output=True, check=True, timeout=60)
