@@ -10,6 +10,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -184,6 +185,13 @@ def test_workers_share_the_port_and_their_numbers_and_are_replaced(run_server, i
     metrics = httpx.get(f"{server.url}/metrics", trust_env=False).text
     assert 'modelport_requests_total{dialect="plain",model="identity_FP32",version="1"} 60' in metrics
     assert server.stop() == 0
+
+
+def test_workers_end_with_a_supervisor_that_is_killed(run_server, identity):
+    server = run_server(identity, "--workers", "2").wait_ready()
+    workers = server.children()
+    server.stop(signal.SIGKILL)
+    wait_until(lambda: not any(Path(f"/proc/{pid}/stat").exists() for pid in workers))
 
 
 def test_requests_go_on_while_versions_change(run_server, identity, tmp_path):

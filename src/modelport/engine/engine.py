@@ -64,9 +64,13 @@ class Engine:
 
     def submit(self, served: ServedVersion, request: InferenceRequest, done: Done) -> None:
         """Run a request that fits the version's signature, and call `done` with its response or its error."""
-        if served.execution == "pool" or not _small(request, self.settings.inline_bytes):
+        if served.execution == "pool":
             self.pool.submit(served, request, done)
-        elif served.execution == "tick":
+            return
+        size = _size(request)
+        if size > self.settings.inline_bytes and size > served.proven_bytes:
+            self.pool.submit(served, request, done)
+        elif served.execution == "tick" and size <= self.settings.inline_bytes:
             self.tick.submit(served, request, done)
         else:
             done(run_now(served, request, self.settings.inline_ms))
@@ -138,9 +142,9 @@ class Engine:
         raise UnavailableError(f"model {model.name!r} is loading; try again in a moment")
 
 
-def _small(request: InferenceRequest, limit: int) -> bool:
-    """Whether the inputs are so few bytes that a model measured as cheap is cheap on them too."""
+def _size(request: InferenceRequest) -> int:
+    """Bytes of input: on few of them a model that was measured as cheap is cheap too, on many it has to prove it."""
     size = 0
     for array in request.inputs.values():
         size += array.nbytes
-    return size <= limit
+    return size

@@ -19,6 +19,8 @@ _log = logging.getLogger("modelport.engine")
 Done = Callable[[InferenceResponse | ModelportError], None]
 #: A prediction this many times over the limit for the event loop is a strike against its model, as many points as said.
 _TOO_LONG, _STRIKE = 5, 10
+#: A large request that takes less than this part of the limit is quick.
+_QUICK = 0.5
 #: So long that it needs no second one, even on a host that takes the CPU away for a tenth of a second.
 _FAR_TOO_LONG = 500
 #: The points that move a model to the pool. Each quick prediction takes one away: a hiccup of the host is forgiven.
@@ -31,6 +33,7 @@ def run_now(served: ServedVersion, request: InferenceRequest, limit_ms: float) -
     served.executions.count(served, request, outcome)
     if request.finished - request.started > limit_ms * 1e6 * _TOO_LONG:
         _strike(served, (request.finished - request.started) / (limit_ms * 1e6))
+        served.proven_bytes = 0
     elif served.strikes:
         served.strikes -= 1
     return outcome
@@ -69,6 +72,7 @@ class Pool:
     def __init__(self, settings: EngineSettings) -> None:
         self._threads = settings.pool_threads or cpu_quota()
         self._limit = settings.queue + self._threads
+        self._quick_ns = settings.inline_ms * 1e6 * _QUICK
         self._executor: ThreadPoolExecutor | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -88,6 +92,12 @@ class Pool:
         self.waiting += 1
         served.inflight += 1
         self._executor.submit(self._work, served, request, done)
+
+    def _learn(self, served: ServedVersion, request: InferenceRequest) -> None:
+        """A large request that was quick all the same: the next ones of its size need no thread."""
+        if request.finished - request.started < self._quick_ns and served.execution != "pool":
+            size = sum(array.nbytes for array in request.inputs.values())
+            served.proven_bytes = max(served.proven_bytes, size)
 
     def close(self) -> None:
         """Take no more, refuse what waits, and wait for what runs."""
@@ -111,5 +121,6 @@ class Pool:
         self.waiting -= 1
         if request.finished:
             served.executions.count(served, request, outcome)
+            self._learn(served, request)
         served.release()
         done(outcome)

@@ -36,6 +36,8 @@ class ServedVersion:
     inflight: int = 0
     retired: bool = False
     strikes: int = 0
+    #: Inputs of up to so many bytes were predicted quickly, though they are large.
+    proven_bytes: int = 0
     waiting: list[Any] = field(default_factory=list)
     signature: Signature = field(init=False)
     info: ModelInfo = field(init=False)

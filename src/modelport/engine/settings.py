@@ -17,7 +17,9 @@ class EngineSettings:
     )
     inline_bytes: int = field(
         default=65536,
-        metadata={"help": "Requests with more bytes of input than this run in a thread, however cheap their model is."},
+        metadata={
+            "help": "Requests with more bytes of input than this run in a thread, until the model proves quick on them."
+        },
     )
     tick_requests: int = field(
         default=64, metadata={"help": "Requests for a cheap model that run as one batch at most; 1 never batches."}

@@ -31,7 +31,7 @@ class VersionView(Protocol):
 class ModelView(Protocol):
     """One model: its loaded versions in ascending order, the one that answers by default, and its state.
 
-    `state` is `ready`, `loading` or `failed`; `error` says why it failed.
+    `state` is `ready`, `loading`, `failed` or `unloaded`; `error` says why it failed.
     """
 
     @property

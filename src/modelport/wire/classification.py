@@ -5,6 +5,7 @@ Source: Triton "Classification Extension".
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def class_count(value: Any, spec: TensorSpec) -> int:
 
 def best_classes(array: Array, spec: TensorSpec, count: int) -> Array:
     """The `count` best classes as a BYTES tensor, best first: one list for a vector, one for each row otherwise."""
-    rows = array.reshape(1, -1) if array.ndim < 2 else array.reshape(len(array), -1)
+    rows = array.reshape(1, -1) if array.ndim < 2 else array.reshape(len(array), prod(array.shape[1:]))
     count = min(count, rows.shape[1])
     labels = spec.meaning.labels if isinstance(spec.meaning, Labels | Probabilities) else ()
     write = "%d" if array.dtype.kind in "iu" else "%f"
@@ -46,6 +47,8 @@ def best_classes(array: Array, spec: TensorSpec, count: int) -> Array:
 
 def _order(scores: Any) -> Any:
     """Indices from the greatest score down; equal ones in their order, NaN last."""
+    order = len(scores) - 1 - np.argsort(scores[::-1], kind="stable")[::-1]
     if scores.dtype.kind == "f":
-        scores = np.where(np.isnan(scores), -np.inf, scores)
-    return len(scores) - 1 - np.argsort(scores[::-1], kind="stable")[::-1]
+        unknown = np.isnan(scores[order])  # argsort takes NaN for the greatest
+        order = np.concatenate([order[~unknown], order[unknown]])
+    return order

@@ -10,11 +10,13 @@ from typing import Any
 from modelport.core.description import tensor_to_dict
 from modelport.core.signature import Signature, TensorSpec
 
-#: The protocol's extensions that this server speaks, by the names that Triton gave them.
+#: The protocol's extensions that this server speaks, by the names that Triton gave them; `grpc` is ours, and tells a
+#: client that the same port takes gRPC as well.
 EXTENSIONS = (
     "binary_tensor_data",
     "classification",
     "generate",
+    "grpc",
     "logging",
     "model_configuration",
     "model_repository",

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 unpack_increment = U32.unpack_from
 
+LONG_FRAME = 4096  # DATA frames from this size on are looked at for others like them behind
+
 # Methods by frame type. Names: a tuple of bound methods would make each connection a reference cycle.
 HANDLERS = (
     "_on_data",
@@ -134,6 +136,11 @@ class Connection(ReceivingHalf):
                             continue
                         self._open(stream_id, request, False)
                         self._widen_early(stream_id, early)
+                    elif not flags and LONG_FRAME <= length <= max_whole and accepting and not waiting:
+                        stream = streams.get(stream_id)
+                        if stream is not None and not stream.remote_closed:
+                            at = self._take_run(stream, data, at, length)
+                            continue
                 elif (
                     kind == HEADERS
                     and flags == END_HEADERS
@@ -179,6 +186,25 @@ class Connection(ReceivingHalf):
         if waiting:
             self._open_waiting(waiting, early)
         self._rest = data[at:] if at < size else b""
+
+    def _take_run(self, stream: Stream, data: bytes, at: int, length: int) -> int:
+        """DATA frames that follow each other with one and the same header, as those of a large body do; where they end.
+
+        Their payloads are handled together.
+        """
+        header, start, stride = data[at : at + 9], at, length + 9
+        last = len(data) - stride
+        at += stride
+        while at <= last and data.startswith(header, at):
+            at += stride
+        view = memoryview(data)
+        pieces = [view[begin + 9 : begin + stride] for begin in range(start, at, stride)]
+        try:
+            if self._account(0, stream.id, length * len(pieces)) is not None:
+                self._deliver_run(stream, pieces, length * len(pieces))
+        except Http2StreamError as error:
+            self.break_off(error)
+        return at
 
     def _open_waiting(self, waiting: dict[int, Request], early: dict[int, int]) -> None:
         """Make streams of requests that waited for their body in vain."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from modelport.server.http2.grpc_calls import GrpcCall
+from modelport.server.http2.grpc_large import Place
 from modelport.server.http2.grpc_messages import ACCEPTED, PREFIX, PREFIX_SIZE, WINDOW_BITS, MessageReader
 from modelport.server.http2.grpc_status import GrpcError, StatusCode, encode_trailers_only, status_fields
 from modelport.server.http2.grpc_streaming import StreamingCall, StreamingHandler
@@ -26,10 +27,12 @@ UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9
 class Unary:
     """A method with one request and one reply. `handler(call, message)` replies at once or later.
 
-    The handler runs on the event loop's thread, and so must `call.reply` and `call.fail`.
+    The handler runs on the event loop's thread, and so must `call.reply` and `call.fail`. With `place`, which tells from
+    a message's beginning at which offset it should be aligned, large messages are given as memoryviews.
     """
 
-    handler: Callable[[UnaryCall, bytes], object]
+    handler: Callable[[UnaryCall, Any], object]
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +126,16 @@ class GrpcServer:
         if problem is not None:
             return Refusal(connection, stream_id, request, refusal_block(problem))
         call: GrpcCall
+        place = None
         if isinstance(method, Unary):
             call = UnaryCall(connection, stream_id, request)
             call.handler = method.handler
+            place = method.place if head.encoding is None else None
         else:
             assert method is not None
             call = StreamingCall(connection, stream_id, request)
             call.start = method.handler
-        call.reader = MessageReader(head.encoding, connection.limits.max_message_size)
+        call.reader = MessageReader(head.encoding, connection.limits.max_message_size, place)
         if self._compression is not None:
             call.compression = self._compression
         return call

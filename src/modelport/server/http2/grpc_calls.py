@@ -127,16 +127,20 @@ class GrpcCall(Stream):
             self.end(StatusCode.DEADLINE_EXCEEDED, "Deadline exceeded")
             self.cancelled()
 
-    def _feed(self, data: bytes) -> list[bytes]:
+    def _feed(self, data: bytes) -> list[bytes | memoryview]:
         """Messages that `data` completes; what remains is charged to the connection. Raises GrpcError."""
-        connection, reader = self.connection, self.reader
+        reader = self.reader
         assert reader is not None
         before = reader.held
         messages = reader.feed(data)
-        connection.assembling += reader.held - before
+        self._charge(reader.held - before)
+        return messages
+
+    def _charge(self, size: int) -> None:
+        connection = self.connection
+        connection.assembling += size
         if connection.assembling > connection.limits.max_assembly_size:
             raise GrpcError(StatusCode.RESOURCE_EXHAUSTED, "too many unfinished messages on this connection")
-        return messages
 
     def _drop_assembly(self) -> None:
         if self.reader is not None:

@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from struct import Struct
 
+from modelport.server.http2.grpc_large import LARGE, LargeMessage, Place
 from modelport.server.http2.grpc_status import GrpcError, StatusCode
 from modelport.server.http2.stream import Buffer, as_bytes
 
@@ -53,13 +54,18 @@ def frame_message(message: Buffer | Sequence[Buffer], encoding: bytes | None) ->
 
 
 class MessageReader:
-    """Cuts a body into messages. Bytes of a message that is still arriving are kept as they came, and joined once."""
+    """Cuts a body into messages. Bytes of a message that is still arriving are kept as they came, and joined once.
 
-    __slots__ = ("_encoding", "_max_size", "_parts", "_prefix", "_wanted", "held")
+    With `place`, a large message is put where its content is aligned as it comes (`LargeMessage`), and given as a view.
+    """
 
-    def __init__(self, encoding: bytes | None, max_size: int) -> None:
+    __slots__ = ("_encoding", "_large", "_max_size", "_parts", "_place", "_prefix", "_wanted", "held")
+
+    def __init__(self, encoding: bytes | None, max_size: int, place: Place | None = None) -> None:
         self._encoding = encoding
         self._max_size = max_size
+        self._place = place
+        self._large: LargeMessage | None = None
         self._prefix = b""
         self._wanted = -1  # bytes missing from the current message; -1: its prefix is not complete
         self._parts: list[bytes | bytearray] = []
@@ -70,9 +76,19 @@ class MessageReader:
         """Whether the body may end here."""
         return self._wanted < 0 and not self._prefix
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def fill(self, views: list[memoryview], size: int) -> bool:
+        """Take pieces of `size` bytes together, if they are part of a large message and not yet its end."""
+        if self._large is None or size >= self._wanted:
+            return False
+        for view in views:
+            self._large.add(view)
+        self._wanted -= size
+        self.held += size
+        return True
+
+    def feed(self, data: bytes) -> list[bytes | memoryview]:
         """The messages that `data` completes. Raises GrpcError."""
-        messages: list[bytes] = []
+        messages: list[bytes | memoryview] = []
         at, size = 0, len(data)
         while at < size or self._wanted == 0:
             if self._wanted < 0:
@@ -99,6 +115,11 @@ class MessageReader:
         return at + missing
 
     def _keep(self, part: bytes) -> None:
+        if self._place is not None and self._large is None and self._wanted >= LARGE and not self._parts:
+            self._large = LargeMessage(len(part) + self._wanted, self._place(part))
+        if self._large is not None:
+            self._large.add(part)
+            return
         # Small parts are gathered: as objects of their own they would take many times their size.
         parts = self._parts
         if len(part) >= SMALL_PART or not self._wanted:
@@ -108,11 +129,16 @@ class MessageReader:
         else:
             parts.append(bytearray(part))
 
-    def _finish(self) -> bytes:
+    def _finish(self) -> bytes | memoryview:
         compressed = self._prefix[0]
-        parts = self._parts
-        message = parts[0] if len(parts) == 1 and type(parts[0]) is bytes else b"".join(parts)
+        parts, large = self._parts, self._large
+        message: bytes | memoryview
+        if large is not None:
+            message = large.view
+        else:
+            message = parts[0] if len(parts) == 1 and type(parts[0]) is bytes else b"".join(parts)
         self._parts = []
+        self._large = None
         self._prefix = b""
         self._wanted = -1
         self.held = 0

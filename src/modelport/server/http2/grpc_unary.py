@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from struct import Struct
+from typing import Any
 
 from modelport.server.http2.frames import DATA, END_HEADERS, END_STREAM, HEADERS
 from modelport.server.http2.grpc_calls import GrpcCall, Message
@@ -27,9 +28,9 @@ class UnaryCall(GrpcCall):
     """One request message, one reply. `on_cancel` may be set by the handler: it is called, without arguments, if the
     client cancels or the deadline passes before the reply."""
 
-    handler: "Callable[[UnaryCall, bytes], object]"
+    handler: "Callable[[UnaryCall, Any], object]"
     on_cancel: Callable[[], object] | None = None
-    message: bytes | None = None
+    message: bytes | memoryview | None = None
 
     def reply(self, message: Message, *, initial: Metadata = (), trailing: Metadata = ()) -> None:
         """End the call with its message and status OK."""
@@ -69,6 +70,19 @@ class UnaryCall(GrpcCall):
     def cancelled(self) -> None:
         if self.on_cancel is not None:
             self.on_cancel()
+
+    def handle_pieces(self, pieces: list[memoryview], size: int) -> None:
+        if self.reader is not None and self.reader.fill(pieces, size):
+            self.consume(size)
+            self._assemble(size)
+        else:
+            self.handle_data(b"".join(pieces))
+
+    def _assemble(self, size: int) -> None:
+        try:
+            self._charge(size)
+        except GrpcError as error:
+            self.fail_with(error)
 
     def handle_data(self, data: bytes) -> None:
         self.consume(len(data))

@@ -14,6 +14,7 @@ from modelport.server.http2.receiving import Application
 BATCH = 262_144  # bytes taken from queues for one write
 BATCHES = 4  # writes in a row before other connections have their turn
 HIGH_WATER = 131_072
+GATHERED = 65_536  # bytes from which on it pays to give a transport that can gather them the chunks as they are
 TICK_SLACK = 0.001  # timers of some loops have whole milliseconds and may be early
 
 DEFAULT_LIMITS = Limits()
@@ -51,6 +52,7 @@ class Http2Protocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._gathers = type(transport).__module__.startswith("uvloop")
         self.loop = asyncio.get_running_loop()
         self.connection.transport = self.transport
         self.connection.start()
@@ -68,6 +70,9 @@ class Http2Protocol(asyncio.Protocol):
             self.transport.write(b"".join(connection.out))
             connection.out.clear()
             connection.queued_control = 0
+        elif connection.streams:
+            # Answers that come within this pass of the event loop are sent in it, behind whatever makes them.
+            self.wake()
 
     def pause_writing(self) -> None:
         # Reading stops as well: a client that does not read must not make this side queue ever more answers.
@@ -150,10 +155,13 @@ class Http2Protocol(asyncio.Protocol):
         connection = self.connection
         out = connection.out
         if out:
-            # A new list: the transport may resume_writing, and so come back here, while it writes. The chunks are
-            # joined because writelines joins them as well or, on some Python versions, forgets to pause.
+            # A new list: the transport may resume_writing, and so come back here, while it writes. Small chunks are
+            # best joined; and asyncio's own writelines joins all of them as well or, in some versions, forgets to pause.
             connection.out = []
-            self.transport.write(b"".join(out))
+            if self._gathers and sum(map(len, out)) > GATHERED:
+                self.transport.writelines(out)
+            else:
+                self.transport.write(b"".join(out))
             if not connection.paused:
                 connection.queued_control = 0
 

@@ -85,13 +85,21 @@ class ReceivingHalf(ControlFrames):
             self.count_control()
         return stream
 
-    def _deliver(self, stream: Stream, piece: bytes, ends: bool) -> None:
-        if stream.local_closed:  # it was reset or answered while its frame was arriving
-            return
-        stream.received += len(piece)
+    def _deliver_run(self, stream: Stream, pieces: list[memoryview], size: int) -> None:
+        """Several pieces of a body, `size` bytes together, which is not its end."""
+        self._count_received(stream, size)
+        self.tell(stream, stream.handle_pieces, pieces, size)
+
+    def _count_received(self, stream: Stream, size: int) -> None:
+        stream.received += size
         expected = stream.request.content_length
         if expected is not None and stream.received > expected:
             raise Http2StreamError(stream.id, ErrorCode.PROTOCOL_ERROR, "body is longer than content-length")
+
+    def _deliver(self, stream: Stream, piece: bytes, ends: bool) -> None:
+        if stream.local_closed:  # it was reset or answered while its frame was arriving
+            return
+        self._count_received(stream, len(piece))
         if piece:
             self.tell(stream, stream.handle_data, piece)
         if ends and not stream.local_closed:

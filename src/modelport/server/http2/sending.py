@@ -33,6 +33,7 @@ About = TypeVarTuple("About")
 logger = logging.getLogger(__name__)
 
 TURN = 65_536  # bytes that one stream may send before the next one's turn
+LONE_TURN = 262_144  # the same where no other one waits
 REMEMBERED_RESETS = 1000
 
 
@@ -172,7 +173,7 @@ class SendingHalf:
 
     def _send_turn(self, stream: Stream) -> None:
         queue = stream.queue
-        turn = TURN
+        turn = TURN if self.ready else LONE_TURN
         while queue:
             window = self.peer_window + stream.window_delta
             room = min(turn, window, self.send_window, self.peer_frame_size)
@@ -183,8 +184,29 @@ class SendingHalf:
                     stream.is_ready = True
                     self.starved.append(stream)
                 return
-            turn -= self._send_frame(stream, queue, room)
+            if len(queue[0]) > room == self.peer_frame_size:
+                turn -= self._send_run(stream, queue, room, min(turn, window, self.send_window))
+            else:
+                turn -= self._send_frame(stream, queue, room)
         self._send_end(stream)
+
+    def _send_run(self, stream: Stream, queue: "deque[bytes | memoryview]", size: int, room: int) -> int:
+        """As many DATA frames of `size` bytes as `room` and the next piece have, less the piece's end; their bytes."""
+        view = memoryview(queue[0])
+        sent = min(room, len(view) - 1) // size * size
+        header = FRAME_HEADER.pack(size << 8 | DATA, 0, stream.id)
+        out = self.out
+        for at in range(0, sent, size):
+            out += (header, view[at : at + size])
+        queue[0] = view[sent:]
+        self._count_sent(stream, sent)
+        return sent
+
+    def _count_sent(self, stream: Stream, sent: int) -> None:
+        stream.queued -= sent
+        stream.window_delta -= sent
+        self.send_window -= sent
+        self.work += 1
 
     def _send_frame(self, stream: Stream, queue: "deque[bytes | memoryview]", room: int) -> int:
         """One DATA frame of up to `room` bytes; how many they were."""
@@ -206,10 +228,7 @@ class SendingHalf:
         sent = room - left
         end = END_STREAM if stream.end_queued and not queue else 0
         out[head] = FRAME_HEADER.pack(sent << 8 | DATA, end, stream.id)
-        stream.queued -= sent
-        stream.window_delta -= sent
-        self.send_window -= sent
-        self.work += 1
+        self._count_sent(stream, sent)
         if end:
             self.finish(stream)
         return sent

@@ -63,6 +63,10 @@ class Stream:
     def handle_data(self, data: bytes) -> None:
         """A piece of the body. Call `consume` for it once it no longer takes memory."""
 
+    def handle_pieces(self, pieces: list[memoryview], size: int) -> None:
+        """Several pieces that follow each other, `size` bytes together. They are views: copy what is kept."""
+        self.handle_data(b"".join(pieces))
+
     def handle_end(self, trailers: list[Field]) -> None:
         """The request is complete."""
 

@@ -1,0 +1,190 @@
+"""TensorFlow Serving's gRPC services: tensorflow.serving.PredictionService and tensorflow.serving.ModelService."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Any, Protocol
+
+from modelport.core.deadline import Deadline
+from modelport.core.errors import InternalError, InvalidInputError, ModelportError
+from modelport.core.messages import InferenceRequest, InferenceResponse
+from modelport.core.signature import Signature
+from modelport.engine.engine import Engine
+from modelport.engine.served import ServedVersion
+from modelport.server.http2 import Unary, UnaryCall
+from modelport.server.http2.grpc import Method
+from modelport.server.http2.stream import NEVER
+from modelport.server.repository import Repository
+from modelport.server.tensorflow_serving import model_status, reload
+from modelport.wire.http import Buffer
+from modelport.wire.protobuf import parsed
+from modelport.wire.quoting import error_text, quoted
+from modelport.wire.tensorflow_serving_config import configs_from
+from modelport.wire.tensorflow_serving_inference import Classify, MultiInference, Regress
+from modelport.wire.tensorflow_serving_messages import ModelSpec, code_of, message, servable_error, spec_from
+from modelport.wire.tensorflow_serving_metadata import FIELD, metadata_response, reload_response
+from modelport.wire.tensorflow_serving_predict import PredictReader
+
+_log = logging.getLogger("modelport.server")
+#: The dialect's name in metrics.
+NAME = "tensorflow_serving_grpc"
+
+
+def tensorflow_serving_methods(engine: Engine, repository: Repository) -> dict[bytes, Method]:
+    """The methods of both services by their paths."""
+    inference, about = _Inference(engine), _About(engine, repository)
+    reader = PredictReader()
+    prediction: dict[str, Callable[[UnaryCall, bytes], object]] = {
+        "Predict": inference.handler(reader.read),
+        "Classify": inference.handler(Classify),
+        "Regress": inference.handler(Regress),
+        "MultiInference": inference.handler(MultiInference),
+        "GetModelMetadata": about.handler(about.metadata),
+    }
+    models: dict[str, Callable[[UnaryCall, bytes], object]] = {
+        "GetModelStatus": about.handler(about.status),
+        "HandleReloadConfigRequest": about.reload,
+    }
+    services = {"PredictionService": prediction, "ModelService": models}
+    return {
+        f"/tensorflow.serving.{service}/{name}".encode(): Unary(handler)
+        for service, methods in services.items()
+        for name, handler in methods.items()
+    }
+
+
+class _Wanted(Protocol):
+    """A request that has been read, and how to answer it."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """The model that it is for."""
+
+    def request(self, data: bytes, signature: Signature) -> InferenceRequest:
+        """Its arrays."""
+
+    def encode(self, response: InferenceResponse, signature: Signature) -> bytes | list[Buffer]:
+        """The answer's message."""
+
+
+class _Inference:
+    """Runs requests on the engine; everything happens on the event loop's thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def handler(self, read: Callable[[bytes], _Wanted]) -> Callable[[UnaryCall, bytes], None]:
+        """The method whose requests `read` reads."""
+        engine = self._engine
+
+        def handle(call: UnaryCall, data: bytes) -> None:
+            received, name = perf_counter_ns(), ""
+            try:
+                wanted = read(data)
+                name = wanted.spec.name
+                served = _find(engine, wanted.spec)
+                request = wanted.request(data, served.signature)
+            except ModelportError as error:
+                self._refuse(call, error, name)
+                return
+            if call.deadline != NEVER:
+                request.deadline = Deadline(call.deadline)
+            request.received = received
+            request.decoded = perf_counter_ns()
+            engine.submit(served, request, lambda outcome: self._answer(call, served, request, wanted, outcome))
+
+        return handle
+
+    def _answer(
+        self,
+        call: UnaryCall,
+        served: ServedVersion,
+        request: InferenceRequest,
+        wanted: _Wanted,
+        outcome: InferenceResponse | ModelportError,
+    ) -> None:
+        if isinstance(outcome, ModelportError):
+            self._refuse(call, outcome, served.model)
+            return
+        try:
+            call.reply(wanted.encode(outcome, served.signature))
+        except ModelportError as error:
+            self._refuse(call, error, served.model)
+            return
+        except Exception as error:
+            _log.exception("a request was answered with an internal error")
+            self._refuse(call, InternalError(f"internal error: {type(error).__name__}"), served.model)
+            return
+        served.meter(NAME).count(request, served.rows_of(request), perf_counter_ns())
+
+    def _refuse(self, call: UnaryCall, error: ModelportError, name: str) -> None:
+        _fail(self._engine, call, error, name)
+
+
+class _About:
+    """Answers about models."""
+
+    def __init__(self, engine: Engine, repository: Repository) -> None:
+        self._engine = engine
+        self._repository = repository
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def handler(self, answer: Callable[[bytes], Any]) -> Callable[[UnaryCall, bytes], None]:
+        """The method that `answer` gives the response message for."""
+
+        def handle(call: UnaryCall, data: bytes) -> None:
+            try:
+                call.reply(answer(data).SerializeToString())
+            except ModelportError as error:
+                _fail(self._engine, call, error, "")
+
+        return handle
+
+    def metadata(self, data: bytes) -> Any:
+        """GetModelMetadata."""
+        request = parsed(message("GetModelMetadataRequest"), data)
+        spec = spec_from(request)
+        if not request.metadata_field:
+            raise InvalidInputError("GetModelMetadataRequest must specify at least one metadata_field")
+        for name in request.metadata_field:
+            if name != FIELD:
+                raise InvalidInputError(f"Metadata field {quoted(name)} is not supported; the only one is {FIELD!r}")
+        spec.check()
+        served = _find(self._engine, spec)
+        return metadata_response(served.model, served.version, served.signature)
+
+    def status(self, data: bytes) -> Any:
+        """GetModelStatus."""
+        return model_status(self._repository, spec_from(parsed(message("GetModelStatusRequest"), data)))
+
+    def reload(self, call: UnaryCall, data: bytes) -> None:
+        """HandleReloadConfigRequest."""
+        task = asyncio.get_running_loop().create_task(self._reloaded(call, data))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reloaded(self, call: UnaryCall, data: bytes) -> None:
+        try:
+            configs = configs_from(parsed(message("ReloadConfigRequest"), data).config)
+            await reload(self._engine, self._repository, configs)
+        except ModelportError as error:
+            _fail(self._engine, call, error, "")
+        except Exception as error:
+            call.fail_with(error)
+        else:
+            call.reply(reload_response(None).SerializeToString())
+
+
+def _find(engine: Engine, spec: ModelSpec) -> ServedVersion:
+    try:
+        return engine.find(spec.name, spec.version)
+    except ModelportError as error:
+        raise servable_error(error, spec) from None
+
+
+def _fail(engine: Engine, call: UnaryCall, error: ModelportError, name: str) -> None:
+    engine.metrics.error(name if engine.has(name) else "", NAME, error.kind)
+    call.fail(code_of(error), error_text(error))

@@ -1,0 +1,139 @@
+"""One serving process: uvicorn with the lane, the lifecycle beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from modelport.engine.engine import Engine
+from modelport.engine.lifecycle.manager import Lifecycle
+from modelport.server.http.lane import Lane
+from modelport.server.http.sweep import sweep
+from modelport.server.settings import LimitSettings, ServerSettings
+from modelport.server.vitals import record_vitals
+
+_log = logging.getLogger("modelport.server")
+_TERMINATING = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What a process does beside answering.
+
+    `on_loaded` is called when every model was tried; what it returns says whether to go on. With `load_first` nothing
+    is accepted before: for a worker that replaces another, whose connections rather wait than be told to come back.
+    `beside` runs from the first load to the end.
+    """
+
+    lifecycle: Lifecycle
+    poll: float
+    on_loaded: Callable[[Engine], bool]
+    load_first: bool = False
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None
+
+
+class Process(uvicorn.Server):
+    """A uvicorn server that loads its models once it listens. `exit_code` says how it ended."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        engine: Engine,
+        background: Background,
+        settings: ServerSettings,
+        limits: LimitSettings,
+        lane: type[Lane],
+    ) -> None:
+        super().__init__(_config(app, lane, settings, limits))
+        self._engine, self._background, self._limits = engine, background, limits
+        engine.starting = True
+        self._tasks: list[asyncio.Task[None]] = []
+        self.exit_code = 0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then load: a probe is answered from the beginning, and says `not ready` until everything is."""
+        if self._background.load_first:
+            await self._background.lifecycle.start()
+        await super().startup(sockets)
+        connections = self.server_state.connections
+        for work in (self._load(), sweep(connections, self._limits), self._vitals()):
+            self._tasks.append(asyncio.create_task(self._guarded(work)))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain: stop listening, answer what has come, then close the models."""
+        self._engine.draining = True
+        for task in self._tasks[:1]:
+            task.cancel()  # nothing new is loaded; the sweep goes on
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._engine.close()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """As uvicorn's, but a server that was asked to stop and did has succeeded: the signal is not raised again."""
+        before = {number: signal.signal(number, self.handle_exit) for number in _TERMINATING}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def _load(self) -> None:
+        background = self._background
+        if not background.load_first:
+            await background.lifecycle.start()
+        if not background.on_loaded(self._engine):
+            self._fail()
+            return
+        beside = [] if background.beside is None else [background.beside()]
+        if background.poll:
+            beside.append(background.lifecycle.watch(background.poll))
+        await asyncio.gather(*beside)
+
+    async def _vitals(self) -> None:
+        while True:
+            record_vitals(self._engine.metrics, self.server_state.connections)
+            await asyncio.sleep(1.0)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """A defect in the background ends the process with its traceback, rather than going unseen."""
+        try:
+            await work
+        except Exception:
+            _log.exception("the server stops because of a defect")
+            self._fail()
+
+    def _fail(self) -> None:
+        self.exit_code = 1
+        self.should_exit = True
+
+
+def _config(app: ASGIApp, lane: type[Lane], settings: ServerSettings, limits: LimitSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=lane,
+        ws="none",
+        loop="auto",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.drain_seconds) or None,
+        timeout_keep_alive=int(limits.keep_alive_seconds),
+        backlog=2048,
+    )
