@@ -11,6 +11,7 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
 from services import require
 
 BODY = '{"id":"two","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1.5,2.5]}]}'
@@ -90,7 +91,11 @@ def test_health_is_watched_through_a_drain(run_server, model_folder):
 def test_reflection_names_every_service_and_gives_its_messages(channel):
     database = ProtoReflectionDescriptorDatabase(channel)
     services = set(database.get_services())
-    assert {"inference.GRPCInferenceService", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"} <= services
+    assert {
+        "inference.GRPCInferenceService",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+    } <= services
     file = database.FindFileContainingSymbol("inference.ModelInferRequest")
     assert {message.name for message in file.message_type} >= {"ModelInferRequest", "ModelInferResponse"}
     with pytest.raises(KeyError):

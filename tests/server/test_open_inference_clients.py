@@ -9,9 +9,10 @@ import onnxruntime
 import pytest
 import tritonclient.http
 import tritonclient.http.aio
+from tritonclient.utils import InferenceServerException
+
 from runtimes.onnx_graphs import ELEMENTS, classifier, values_of
 from services import require
-from tritonclient.utils import InferenceServerException
 
 DATATYPES = {datatype: element for element, datatype in ELEMENTS.items()}
 JSON_DATATYPES = [name for name in DATATYPES if name != "BF16"]  # tritonclient sends BF16 as binary only
@@ -126,11 +127,13 @@ def test_health_and_metadata(client):
 def test_errors_reach_the_client_with_their_text(client):
     array = np.zeros((1, 4), np.float32)
     tensor = tritonclient.http.InferInput("X", [1, 4], "FP32").set_data_from_numpy(array)
-    with pytest.raises(InferenceServerException, match=r"no model 'irsi' is served \(did you mean 'iris'\?\)") as caught:
+    with pytest.raises(
+        InferenceServerException, match=r"no model 'irsi' is served \(did you mean 'iris'\?\)"
+    ) as caught:
         client.infer("irsi", [tensor])
     assert caught.value.status() == "404"
+    wrong = tritonclient.http.InferInput("X", [1, 5], "FP32").set_data_from_numpy(np.zeros((1, 5), np.float32))
     with pytest.raises(InferenceServerException, match=r"input 'X' has shape \[1, 5\].*X FP32 \[-1, 4\]"):
-        wrong = tritonclient.http.InferInput("X", [1, 5], "FP32").set_data_from_numpy(np.zeros((1, 5), np.float32))
         client.infer("iris", [wrong])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from modelport.core.datatypes import DTYPES
 from modelport.core.errors import ModelportError
-from modelport.core.meaning import Column, Labels, Probabilities, Tabular
+from modelport.core.meaning import Column, Image, Labels, Probabilities, Tabular
 from modelport.core.messages import InferenceResponse
 from modelport.core.signature import Signature, TensorSpec
 from modelport.wire.http import HttpCall
@@ -29,8 +29,9 @@ COLUMNS = Signature(
 )
 TEXT = Signature((TensorSpec("text", "BYTES", (-1,)),), (LABEL,))
 PIXELS = Signature((TensorSpec("x", "FP32", (-1, 2, 2, 1)),), (VALUE,))
+PICTURES = Signature((TensorSpec("image", "FP32", (-1, 3, 8, 8), Image(8, 8, 3, "CHW")),), (SCORES,))
 WHOLE = Signature((TensorSpec("n", "INT32", (-1, 2)),), (VALUE,))
-ALL = [NAMELESS, NAMED, COLUMNS, TEXT, PIXELS, WHOLE]
+ALL = [NAMELESS, NAMED, COLUMNS, TEXT, PIXELS, PICTURES, WHOLE]
 
 
 def call(body, kind="application/json", **headers):

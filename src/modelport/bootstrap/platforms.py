@@ -11,17 +11,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modelport.core.errors import InvalidInputError, NotFoundError, UnsupportedError
+from modelport.core.errors import InvalidInputError
 
+#: What tells that a platform serves. Its notebooks and training jobs have other variables that begin so.
+_SAGEMAKER = (
+    "SAGEMAKER_BASE_DIR",
+    "SAGEMAKER_BIND_TO_PORT",
+    "SAGEMAKER_SAFE_PORT_RANGE",
+    "SAGEMAKER_MULTI_MODEL",
+    "SAGEMAKER_MODEL_SERVER_WORKERS",
+    "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT",
+)
+_VERTEX = ("AIP_HTTP_PORT", "AIP_HEALTH_ROUTE", "AIP_PREDICT_ROUTE", "AIP_STORAGE_URI")
 _EVERYWHERE = "0.0.0.0"  # noqa: S104 - a platform's container is asked from outside, as its contract has it
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """`settings` are defaults: what the command line and `MODELPORT_…` say comes first."""
+    """`settings` are defaults: what the command line and `MODELPORT_…` say comes first.
+
+    `problem` is why the platform's own variable gives no model: it matters where nothing else names one.
+    """
 
     name: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
+    problem: str = ""
     multi_model: bool = False
     default_accept: str = "application/json"
     health_route: str = ""
@@ -36,9 +50,9 @@ def read_platform(environment: Mapping[str, str]) -> Platform:
 
     Raises ModelportError for a variable that can't be followed.
     """
-    if any(name.startswith("AIP_") for name in environment):
+    if any(name in environment for name in _VERTEX):
         return _vertex(environment)
-    if any(name.startswith("SAGEMAKER_") for name in environment):
+    if any(name in environment for name in _SAGEMAKER):
         return _sagemaker(environment)
     if "AZUREML_MODEL_DIR" in environment:
         return _azureml(environment)
@@ -51,8 +65,10 @@ def _sagemaker(environment: Mapping[str, str]) -> Platform:
     port = _port(environment, "SAGEMAKER_BIND_TO_PORT", 8080)
     _check_safe(environment, port)
     settings: dict[str, Any] = {"host": _EVERYWHERE, "port": port}
-    if not multi_model and (base / "model").exists():
-        settings["paths"] = (base / "model",)
+    own = base / "model"
+    problem = "" if multi_model or own.exists() else f"there is no model in {own}, where SageMaker puts it"
+    if not multi_model and not problem:
+        settings["paths"] = (own,)
     if "SAGEMAKER_MODEL_SERVER_WORKERS" in environment:
         settings["workers"] = _whole(environment, "SAGEMAKER_MODEL_SERVER_WORKERS")
     if multi_model:
@@ -60,7 +76,7 @@ def _sagemaker(environment: Mapping[str, str]) -> Platform:
     if "SAGEMAKER_MAX_PAYLOAD_IN_MB" in environment:
         settings["body_bytes"] = _whole(environment, "SAGEMAKER_MAX_PAYLOAD_IN_MB") << 20
     accept = environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "application/json")
-    return Platform("sagemaker", settings, multi_model, default_accept=accept)
+    return Platform("sagemaker", settings, problem, multi_model, default_accept=accept)
 
 
 def _check_safe(environment: Mapping[str, str], port: int) -> None:
@@ -75,20 +91,21 @@ def _check_safe(environment: Mapping[str, str], port: int) -> None:
 
 def _vertex(environment: Mapping[str, str]) -> Platform:
     settings: dict[str, Any] = {"host": _EVERYWHERE, "port": _port(environment, "AIP_HTTP_PORT", 8080)}
-    storage = environment.get("AIP_STORAGE_URI", "")
+    storage, problem = environment.get("AIP_STORAGE_URI", ""), ""
+    path = Path(storage.removeprefix("file://"))
     if storage.startswith("gs://"):
-        raise UnsupportedError(
+        problem = (
             f"AIP_STORAGE_URI={storage!r} can't be fetched: this version reads no Google Cloud Storage; "
             "put the model into the container and name its folder: MODELPORT_PATHS=/models"
         )
-    if storage:
-        path = Path(storage.removeprefix("file://"))
-        if not path.exists():
-            raise NotFoundError(f"AIP_STORAGE_URI={storage!r} does not exist")
+    elif storage and not path.exists():
+        problem = f"AIP_STORAGE_URI={storage!r} does not exist"
+    elif storage:
         settings["paths"] = (path,)
     return Platform(
         "vertex",
         settings,
+        problem,
         health_route=_route(environment, "AIP_HEALTH_ROUTE"),
         predict_route=_route(environment, "AIP_PREDICT_ROUTE"),
         deployed_model=environment.get("AIP_DEPLOYED_MODEL_ID", ""),
@@ -97,14 +114,17 @@ def _vertex(environment: Mapping[str, str]) -> Platform:
 
 def _azureml(environment: Mapping[str, str]) -> Platform:
     folder = Path(environment["AZUREML_MODEL_DIR"])
-    if not folder.exists():
-        raise NotFoundError(f"AZUREML_MODEL_DIR={str(folder)!r} does not exist")
+    problem = "" if folder.exists() else f"AZUREML_MODEL_DIR={str(folder)!r} does not exist"
     inside = sorted(folder.iterdir()) if folder.is_dir() else []
     # a registered folder lies in the folder, a registered file directly in it
     only = inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
     origins = tuple(part.strip() for part in environment.get("AML_CORS_ORIGINS", "").split(",") if part.strip())
-    settings = {"host": _EVERYWHERE, "port": _port(environment, "SERVER_PORT", 5001), "paths": (only,)}
-    return Platform("azureml", settings, origins=origins, service=environment.get("SERVICE_NAME", "ML service"))
+    settings: dict[str, Any] = {"host": _EVERYWHERE, "port": _port(environment, "SERVER_PORT", 5001)}
+    if not problem:
+        settings["paths"] = (only,)
+    return Platform(
+        "azureml", settings, problem, origins=origins, service=environment.get("SERVICE_NAME", "ML service")
+    )
 
 
 def _route(environment: Mapping[str, str], name: str) -> str:

@@ -51,6 +51,7 @@ def serve(
         versions=versions,
         poll=poll,
     )
-    if not settings.source.paths and not read_platform(os.environ).multi_model:
-        raise click.UsageError("Missing argument 'PATHS...': name the models to serve.")
+    platform = read_platform(os.environ)
+    if not settings.source.paths and not platform.multi_model:
+        raise click.UsageError(platform.problem or "Missing argument 'PATHS...': name the models to serve.")
     sys.exit(run(settings))

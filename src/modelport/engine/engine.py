@@ -93,9 +93,7 @@ class Engine:
     @property
     def ready(self) -> bool:
         """Whether every model that should be served answers."""
-        return not (self.starting or self.draining) and all(
-            model.state in _SETTLED for model in self._models.values()
-        )
+        return not (self.starting or self.draining) and all(model.state in _SETTLED for model in self._models.values())
 
     def expect(self, name: str) -> ServedModel:
         """The model of that name, which is served from now on: `loading` until a version is added."""

@@ -1,11 +1,11 @@
-"""What every gRPC dialect shares: the status code of each kind of error.
+"""What every gRPC dialect shares: the status code of each kind of error, and the trailer that names the kind.
 
 Source: gRPC "Status codes and their use in gRPC" (`doc/statuscodes.md`); the numbers are part of the protocol.
 """
 
 from __future__ import annotations
 
-from modelport.core.errors import Kind
+from modelport.core.errors import Kind, ModelportError
 
 #: Kind → status code.
 STATUS: dict[Kind, int] = {
@@ -27,3 +27,11 @@ STATUS: dict[Kind, int] = {
     Kind.MODEL_FAILED: 13,  # INTERNAL
     Kind.INTERNAL: 13,
 }
+
+#: The trailing metadata that names an error's kind, where a status code stands for several.
+KIND = "modelport-kind"
+
+
+def kind_trailer(error: ModelportError) -> tuple[tuple[str, str], ...]:
+    """The trailing metadata of a call that ends with the error."""
+    return ((KIND, str(error.kind)),)

@@ -60,7 +60,7 @@ def raw_start(beginning: Buffer) -> int:
         tag, at = _varint(beginning, at, end)
         if at < 0:
             return 0
-        if tag == tensors:
+        if tag == RAW_INPUT_CONTENTS:
             return max(_varint(beginning, at, end)[1], 0)
         at = _after(beginning, tag & 7, at, end)
     return 0

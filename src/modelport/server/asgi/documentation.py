@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from modelport.server.asgi.documentation_hosted import HOSTED
+
 _TENSOR: dict[str, Any] = {
     "type": "object",
     "required": ["name", "shape", "datatype"],
@@ -70,6 +72,7 @@ OPERATIONS: dict[str, dict[str, Any]] = {
         for word in ("generate", "generate_stream")
     },
     **_TFS,
+    **HOSTED,
     "/predict": _PREDICT,
     "/models/{model}/predict": _PREDICT,
     "/models/{model}/versions/{version}/predict": _PREDICT,

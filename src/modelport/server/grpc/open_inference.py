@@ -20,7 +20,7 @@ from modelport.server.grpc.open_inference_stream import InferStream
 from modelport.server.grpc.open_inference_unary import Answer, unary
 from modelport.server.http2 import Streaming, StreamingCall, Unary, UnaryCall
 from modelport.server.http2.grpc import Method
-from modelport.wire.grpc import STATUS
+from modelport.wire.grpc import STATUS, kind_trailer
 from modelport.wire.open_inference_grpc import Encode, OpenInferenceGrpc, model_of
 from modelport.wire.open_inference_grpc_messages import message
 from modelport.wire.open_inference_grpc_scan import raw_start
@@ -98,7 +98,7 @@ class ModelInfer:
 
     def _refuse(self, call: UnaryCall, model: str, error: ModelportError) -> None:
         self._engine.metrics.error(model if self._engine.has(model) else "", self._name, error.kind)
-        call.fail(STATUS[error.kind], error_text(error))
+        call.fail(STATUS[error.kind], error_text(error), trailing=kind_trailer(error))
 
 
 def _defect(error: Exception) -> InternalError:

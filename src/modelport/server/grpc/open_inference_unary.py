@@ -10,7 +10,7 @@ from typing import Any
 
 from modelport.core.errors import ModelportError
 from modelport.server.http2 import StatusCode, Unary, UnaryCall
-from modelport.wire.grpc import STATUS
+from modelport.wire.grpc import STATUS, kind_trailer
 from modelport.wire.open_inference_grpc_messages import message, parsed
 from modelport.wire.quoting import error_text
 
@@ -29,7 +29,7 @@ def unary(name: str, answer: Answer) -> Unary:
         try:
             response = answer(parsed(request_class, data))
         except ModelportError as error:
-            call.fail(STATUS[error.kind], error_text(error))
+            call.fail(STATUS[error.kind], error_text(error), trailing=kind_trailer(error))
             return
         if inspect.isawaitable(response):
             task = asyncio.ensure_future(_later(call, response))
@@ -45,7 +45,7 @@ async def _later(call: UnaryCall, response: Awaitable[Any]) -> None:
     try:
         call.reply((await response).SerializeToString())
     except ModelportError as error:
-        call.fail(STATUS[error.kind], error_text(error))
+        call.fail(STATUS[error.kind], error_text(error), trailing=kind_trailer(error))
     except Exception:
         _log.exception("a call was answered with an internal error")
         call.fail(StatusCode.INTERNAL, "internal error")

@@ -27,8 +27,8 @@ UNITS = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9
 class Unary:
     """A method with one request and one reply. `handler(call, message)` replies at once or later.
 
-    The handler runs on the event loop's thread, and so must `call.reply` and `call.fail`. With `place`, which tells from
-    a message's beginning at which offset it should be aligned, large messages are given as memoryviews.
+    The handler runs on the event loop's thread, and so must `call.reply` and `call.fail`. With `place`, which tells
+    from a message's beginning at which offset it should be aligned, large messages are given as memoryviews.
     """
 
     handler: Callable[[UnaryCall, Any], object]

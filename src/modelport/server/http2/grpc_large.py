@@ -4,25 +4,28 @@ from collections.abc import Callable
 
 import numpy as np
 
+from modelport.server.http2.stream import Buffer
+
 #: From the beginning of a message (a few kilobytes or less) to the offset of what should be aligned in it.
-Place = Callable[[bytes], int]
+Place = Callable[[Buffer], int]
 LARGE = 131_072  # bytes still to come that make a message large
+PROMISED = 8  # times the bytes that have come is what is believed of an announced size
 ALIGNMENT = 64
 
 
 class LargeMessage:
-    """A message of known size. Its memory is the system's promise only, until bytes come: a size alone costs nothing."""
+    """A message of known size."""
 
     __slots__ = ("_at", "view")
 
     def __init__(self, size: int, aligned: int) -> None:
         """The byte at offset `aligned` gets an address that is a multiple of 64."""
-        memory = np.empty(size + ALIGNMENT, np.uint8)
+        memory = np.empty(size + ALIGNMENT, np.uint8)  # not written to, and so no memory of the system's, before `add`
         start = -(memory.ctypes.data + aligned) % ALIGNMENT
         self.view = memoryview(memory.data)[start : start + size]
         self._at = 0
 
-    def add(self, part: bytes | memoryview) -> None:
+    def add(self, part: Buffer) -> None:
         """The next bytes."""
         end = self._at + len(part)
         self.view[self._at : end] = part

@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from struct import Struct
 
-from modelport.server.http2.grpc_large import LARGE, LargeMessage, Place
+from modelport.server.http2.grpc_large import LARGE, PROMISED, LargeMessage, Place
 from modelport.server.http2.grpc_status import GrpcError, StatusCode
 from modelport.server.http2.stream import Buffer, as_bytes
 
@@ -115,10 +115,11 @@ class MessageReader:
         return at + missing
 
     def _keep(self, part: bytes) -> None:
-        if self._place is not None and self._large is None and self._wanted >= LARGE and not self._parts:
-            self._large = LargeMessage(len(part) + self._wanted, self._place(part))
         if self._large is not None:
             self._large.add(part)
+            return
+        if self._place is not None and LARGE <= self._wanted <= self.held * PROMISED:
+            self._start_large(self._place, part)
             return
         # Small parts are gathered: as objects of their own they would take many times their size.
         parts = self._parts
@@ -128,6 +129,13 @@ class MessageReader:
             parts[-1] += part
         else:
             parts.append(bytearray(part))
+
+    def _start_large(self, place: Place, part: bytes) -> None:
+        parts = [*self._parts, part]
+        self._large = LargeMessage(self.held + self._wanted, place(parts[0]))
+        for piece in parts:
+            self._large.add(piece)
+        self._parts = []
 
     def _finish(self) -> bytes | memoryview:
         compressed = self._prefix[0]

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from modelport.server.http2.grpc_calls import GrpcCall, Message
 from modelport.server.http2.grpc_messages import PREFIX_SIZE, frame_message
@@ -75,7 +75,7 @@ class StreamingCall(GrpcCall):
             self.consume(len(data))
             return
         try:
-            for message in self._feed(data):
+            for message in cast("list[bytes]", self._feed(data)):  # views come to unary methods only
                 if self.handler is not None:
                     self.handler.on_message(message)
                 else:

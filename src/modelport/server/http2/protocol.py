@@ -156,7 +156,7 @@ class Http2Protocol(asyncio.Protocol):
         out = connection.out
         if out:
             # A new list: the transport may resume_writing, and so come back here, while it writes. Small chunks are
-            # best joined; and asyncio's own writelines joins all of them as well or, in some versions, forgets to pause.
+            # best joined; and asyncio's own writelines joins all as well or, in some versions, forgets to pause.
             connection.out = []
             if self._gathers and sum(map(len, out)) > GATHERED:
                 self.transport.writelines(out)

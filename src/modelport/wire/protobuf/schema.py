@@ -79,9 +79,7 @@ def _named_types(descriptors: list[FileDescriptorProto]) -> Iterable[tuple[str, 
             yield from _types_in(message, prefix)
 
 
-def _types_in(
-    message: DescriptorProto, prefix: str
-) -> Iterable[tuple[str, FieldDescriptorProto.Type.ValueType]]:
+def _types_in(message: DescriptorProto, prefix: str) -> Iterable[tuple[str, FieldDescriptorProto.Type.ValueType]]:
     name = prefix + message.name
     yield name, FieldDescriptorProto.TYPE_MESSAGE
     for enum in message.enum_type:

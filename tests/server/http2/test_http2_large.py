@@ -1,0 +1,133 @@
+"""Large bodies: many DATA frames that differ in nothing but their bytes; messages that are put together in place."""
+
+import os
+import random
+
+import numpy as np
+import pytest
+from http2_rig import POST, Recorder, grpc_fields, message, reset_codes
+
+from modelport.server.http2 import Unary
+from modelport.server.http2.frames import DATA, END_STREAM, PING, RST_STREAM, ErrorCode, pack_frame
+from modelport.server.http2.grpc_messages import MessageReader
+
+PATH = b"/pkg.Service/Method"
+
+
+def address(view):
+    return np.frombuffer(view, np.uint8).ctypes.data
+
+
+def data_frames(stream_id, body, size=16_384, end=True):
+    parts = [body[at : at + size] for at in range(0, len(body), size)]
+    frames = [pack_frame(DATA, 0, stream_id, part) for part in parts]
+    return frames + ([pack_frame(DATA, END_STREAM, stream_id)] if end else [])
+
+
+def asking(place):
+    """A method that keeps the messages it gets."""
+    seen = []
+
+    def handle(call, given):
+        seen.append(given)
+        call.reply(b"done")
+
+    return {PATH: Unary(handle, place)}, seen
+
+
+@pytest.mark.parametrize("place", [None, lambda beginning: 7])
+@pytest.mark.parametrize("cut", [1, 1000, 16_393, 50_000, 262_144, 10_000_000])
+def test_a_large_message_however_it_is_cut(make_rig, place, cut):
+    methods, seen = asking(place)
+    rig = make_rig(methods, stream_window=1 << 22)
+    body = os.urandom(700_001)
+    stream = rig.headers(1, grpc_fields()) + b"".join(data_frames(1, message(body)))
+    for at in range(0, len(stream), cut):
+        rig.feed(stream[at : at + cut])
+    assert bytes(seen[0]) == body
+    if place is not None and cut < len(stream):
+        assert (type(seen[0]), (address(seen[0]) + 7) % 64) == (memoryview, 0)
+    assert rig.response(rig.frames(), 1).status == 0
+    assert (rig.connection.assembling, rig.connection.held) == (0, 0)
+
+
+def test_two_large_messages_whose_frames_mix(make_rig):
+    methods, seen = asking(lambda beginning: 0)
+    rig = make_rig(methods, stream_window=1 << 22)
+    bodies = {1: os.urandom(500_000), 3: os.urandom(400_000)}
+    queues = {number: data_frames(number, message(body)) for number, body in bodies.items()}
+    out = [rig.headers(number, grpc_fields()) for number in bodies]
+    order = random.Random(1)
+    while any(queues.values()):
+        number = order.choice([number for number, frames in queues.items() if frames])
+        count = order.randint(1, 6)
+        out += queues[number][:count]
+        del queues[number][:count]
+        out.append(pack_frame(PING, 0, 0, b"12345678"))
+    stream = b"".join(out)
+    for at in range(0, len(stream), 100_000):
+        rig.feed(stream[at : at + 100_000])
+    assert sorted(map(bytes, seen)) == sorted(bodies.values())
+
+
+def test_a_window_is_exceeded_in_the_midst_of_a_run(make_rig):
+    methods, seen = asking(lambda beginning: 0)
+    rig = make_rig(methods, stream_window=100_000)
+    frames = data_frames(1, message(bytes(300_000)))
+    rig.feed(rig.headers(1, grpc_fields()) + b"".join(frames))
+    assert reset_codes(rig.frames()) == {1: ErrorCode.FLOW_CONTROL_ERROR}
+    assert seen == []
+    assert rig.connection.streams == {}
+    assert (rig.connection.assembling, rig.connection.held) == (0, 0)
+
+
+def test_a_body_longer_than_its_content_length(make_rig):
+    rig = make_rig(handler=Recorder(), stream_window=1 << 22)
+    fields = [*POST, (b"content-length", b"50000")]
+    rig.feed(rig.headers(1, fields) + b"".join(data_frames(1, bytes(200_000))))
+    assert reset_codes(rig.frames()) == {1: ErrorCode.PROTOCOL_ERROR}
+
+
+def test_frames_of_a_stream_that_was_reset_are_ignored(make_rig):
+    methods, seen = asking(lambda beginning: 0)
+    rig = make_rig(methods, stream_window=1 << 22)
+    frames = data_frames(1, message(bytes(300_000)), end=False)
+    rig.feed(rig.headers(1, grpc_fields()) + b"".join(frames))
+    rig.feed(pack_frame(RST_STREAM, 0, 1, bytes(4)))
+    assert (seen, rig.connection.assembling, rig.connection.held) == ([], 0, 0)
+    rig.feed(rig.call(3, message(b"small")))
+    assert seen == [b"small"]
+
+
+def test_a_cancelled_large_message_leaves_nothing(make_rig):
+    methods, _ = asking(lambda beginning: 0)
+    rig = make_rig(methods, stream_window=1 << 22, max_assembly_size=200_000)
+    rig.feed(rig.headers(1, grpc_fields()) + b"".join(data_frames(1, message(bytes(900_000)), end=False)))
+    assert rig.response(rig.frames(), 1).status == 8
+    assert (rig.connection.assembling, rig.connection.held) == (0, 0)
+
+
+def test_an_announced_size_takes_no_memory():
+    reader = MessageReader(None, 1 << 30, lambda beginning: 0)
+    before = resident()
+    reader.feed(b"\0" + (1 << 29).to_bytes(4, "big") + b"x")
+    reader.feed(bytes(1_000_000))
+    assert resident() - before < 5_000_000
+
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+@pytest.mark.parametrize("size", [16_384, 16_385, 100_000, 1_000_000])
+@pytest.mark.parametrize("frame", [16_384, 50_000])
+def test_large_answers_are_cut_into_frames(make_rig, size, frame):
+    answer = os.urandom(size)
+    rig = make_rig({PATH: Unary(lambda call, given: call.reply([answer[:100], memoryview(answer)[100:]]))})
+    rig.feed(pack_frame(4, 0, 0, b"\0\5" + frame.to_bytes(4, "big") + b"\0\4" + (1 << 30).to_bytes(4, "big")))
+    rig.feed(pack_frame(8, 0, 0, (1 << 30).to_bytes(4, "big")), rig.call(1, message(b"please")))
+    frames = rig.frames()
+    assert max(len(item.payload) for item in frames) <= frame
+    assert b"".join(item.payload for item in frames if item.kind == DATA) == message(answer)
+    assert rig.response(frames, 1).status == 0
