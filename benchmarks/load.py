@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from requests_to_send import PATH, Request
+from requests_to_send import Request
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class Running:
 
     url: str
     pid: int
+    grpc_url: str
 
     def processor_seconds(self) -> float:
         """What the process has used so far, all threads together."""
@@ -54,7 +55,7 @@ def wrk() -> str:
 def check_answer(url: str, request: Request, right: dict[str, np.ndarray]) -> None:
     """Raise BenchmarkError unless the server answers the request with these numbers."""
     try:
-        outputs = request.send(url + PATH)
+        outputs = request.send(url)
     except urllib.error.HTTPError as error:
         raise BenchmarkError(f"{url} answers {error.code}: {error.read()[:500]!r}") from None
     except OSError as error:
@@ -64,15 +65,15 @@ def check_answer(url: str, request: Request, right: dict[str, np.ndarray]) -> No
             raise BenchmarkError(f"{url} answers {name} {outputs[name].tolist()} instead of {wanted.tolist()}")
 
 
-def measure(running: Running, script: Path, connections: int, seconds: float, core: int) -> Figures:
+def measure(running: Running, request: Request, folder: Path, connections: int, seconds: float, core: int) -> Figures:
     """Figures of `seconds` under load, after one more to warm up. Raises BenchmarkError for any failed request."""
     url = running.url
+    script = request.wrk_script(folder)
     for duration in (1, seconds):
-        spent, by_wrk, by_all = running.processor_seconds(), _children_seconds(), _machine_seconds()
-        command = [wrk(), "-t1", f"-c{connections}", f"-d{duration:g}s", "-s", str(script), url + PATH]
+        clock = Clock(running)
+        command = [wrk(), "-t1", f"-c{connections}", f"-d{duration:g}s", "-s", str(script), url + request.path]
         done = subprocess.run(["taskset", "-c", str(core), *command], capture_output=True, text=True, check=True)
-    spent = running.processor_seconds() - spent
-    others = _machine_seconds() - by_all - spent - (_children_seconds() - by_wrk)
+    spent, others = clock.read()
     seen = json.loads(done.stdout.splitlines()[-1])
     if seen["status"] or seen["socket"] or not seen["requests"]:
         raise BenchmarkError(
@@ -80,6 +81,19 @@ def measure(running: Running, script: Path, connections: int, seconds: float, co
         )
     rate = seen["requests"] / seen["microseconds"] * 1e6
     return Figures(rate, seen["requests"] / spent, seen["p50"] / 1000, seen["p99"] / 1000, others / seconds)
+
+
+class Clock:
+    """Processor time of the server, and of what is neither the server nor the load, from its making on."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+        self._server, self._load, self._all = running.processor_seconds(), _children_seconds(), _machine_seconds()
+
+    def read(self) -> tuple[float, float]:
+        """Seconds of the server's, and of others'; the load has ended and was waited for."""
+        server = self._running.processor_seconds() - self._server
+        return server, _machine_seconds() - self._all - server - (_children_seconds() - self._load)
 
 
 def _children_seconds() -> float:

@@ -22,10 +22,11 @@ class Request:
     name: str
     headers: dict[str, str]
     body: bytes
+    path: str = PATH
 
     def send(self, url: str) -> dict[str, np.ndarray]:
         """The outputs that the server at `url` answers with. Raises OSError for anything but 200."""
-        request = urllib.request.Request(url, self.body, self.headers)
+        request = urllib.request.Request(url + self.path, self.body, self.headers)
         with urllib.request.urlopen(request, timeout=10) as answer:
             length = answer.headers.get("Inference-Header-Content-Length")
             return _outputs(answer.read(), None if length is None else int(length))
@@ -72,12 +73,16 @@ def json_request() -> Request:
 
 def binary_request() -> Request:
     """Numbers as the binary tensor extension has them, both ways."""
-    rows = row()
-    size = {"binary_data_size": rows.nbytes}
-    tensor = {"name": "X", "shape": list(rows.shape), "datatype": "FP32", "parameters": size}
+    return tensor_request("binary", "X", row(), PATH)
+
+
+def tensor_request(name: str, tensor_name: str, array: np.ndarray, path: str) -> Request:
+    """An FP32 tensor as the binary tensor extension has it, with the answer asked for in the same way."""
+    size = {"binary_data_size": array.nbytes}
+    tensor = {"name": tensor_name, "shape": list(array.shape), "datatype": "FP32", "parameters": size}
     head = json.dumps({"id": "1", "inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
     headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}
-    return Request("binary", headers, head + rows.tobytes())
+    return Request(name, headers, head + array.tobytes(), path)
 
 
 def right_answer() -> dict[str, np.ndarray]:

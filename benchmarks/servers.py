@@ -25,13 +25,15 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Server:
-    """A server that answers Open Inference Protocol requests for the model breast-cancer."""
+    """A server that answers Open Inference Protocol requests for `model`; gRPC is on `grpc_port`, or else on `port`."""
 
     name: str
     command: list[str]
     port: int
     runs_model: bool = True
     takes_binary: bool = True
+    model: str = "breast-cancer"
+    grpc_port: int | None = None
 
     @contextlib.contextmanager
     def on_core(self, core: int) -> Iterator[Running]:
@@ -45,9 +47,9 @@ class Server:
             )
             try:
                 url = f"http://127.0.0.1:{self.port}"
-                if not _ready(process, f"{url}/v2/models/breast-cancer/ready"):
+                if not _ready(process, f"{url}/v2/models/{self.model}/ready"):
                     raise BenchmarkError(f"{self.name} does not get ready")
-                yield Running(url, process.pid)
+                yield Running(url, process.pid, f"http://127.0.0.1:{self.grpc_port or self.port}")
             except BenchmarkError as error:
                 raise BenchmarkError(
                     f"{error}\n{self.name} (exit code {process.poll()}) said:\n{_tail(output)}"
@@ -56,16 +58,19 @@ class Server:
                 end(process)
 
 
-def modelport() -> Server:
+def modelport(file: Path = MODEL) -> Server:
     """This project, as `modelport serve` runs it: one worker, everything on."""
     port = free_port()
-    return Server("Modelport", [sys.executable, "-m", "modelport", "serve", str(MODEL), "--port", str(port)], port)
+    command = [sys.executable, "-m", "modelport", "serve", str(file), "--port", str(port)]
+    return Server("Modelport", command, port, model=file.stem)
 
 
-def triton(http_threads: int) -> Server:
+def triton(http_threads: int, model: str = "breast-cancer", grpc: bool = False) -> Server:
     """Triton with the backend that does no inference."""
     port = free_port()
-    return Server("Triton, free backend", triton_peer.command(port, http_threads), port, runs_model=False)
+    grpc_port = free_port() if grpc else None
+    command = triton_peer.command(port, http_threads, grpc_port)
+    return Server("Triton, free backend", command, port, runs_model=False, model=model, grpc_port=grpc_port)
 
 
 def plain_asgi() -> Server:

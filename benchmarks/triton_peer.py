@@ -14,6 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VERSION = "2.51"  # of the server that the locked wheel carries
 SOURCE = HERE / "triton" / "free_backend.cc"
+MODELS = {"breast-cancer": "config.pbtxt", "identity": "identity.pbtxt"}
 
 
 def home() -> Path:
@@ -42,21 +43,23 @@ def install() -> None:
     if not library.exists() or library.stat().st_mtime < SOURCE.stat().st_mtime:
         library.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(["g++", "-O2", "-shared", "-fPIC", str(SOURCE), "-o", str(library)], check=True)
-    repository = home() / "repository" / "breast-cancer"
-    (repository / "1").mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "triton" / "config.pbtxt", repository)
+    for model, config in MODELS.items():
+        repository = home() / "repository" / model
+        (repository / "1").mkdir(parents=True, exist_ok=True)
+        shutil.copy(HERE / "triton" / config, repository / "config.pbtxt")
 
 
-def command(port: int, http_threads: int) -> list[str]:
-    """What starts it. gRPC and metrics are off: their threads would cost it a little."""
+def command(port: int, http_threads: int, grpc_port: int | None = None) -> list[str]:
+    """What starts it. Metrics are off, and gRPC where no port is given: their threads would cost it a little."""
+    grpc = ["--allow-grpc=false"] if grpc_port is None else [f"--grpc-port={grpc_port}"]
     return [
         str(_binary()),
         f"--model-repository={home() / 'repository'}",
         f"--backend-directory={home() / 'backends'}",
         f"--http-port={port}",
         f"--http-thread-count={http_threads}",
-        "--allow-grpc=false",
         "--allow-metrics=false",
+        *grpc,
     ]
 
 

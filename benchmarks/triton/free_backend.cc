@@ -1,11 +1,13 @@
 // A Triton backend whose inference costs nothing, so that what a load test measures is Triton's own front end.
 //
 // It serves a classifier of two classes: one input FP32[n,k] -> label INT64[n], probabilities FP32[n,2]. No model is
-// run: every row is class 1, with probabilities 0.25 and 0.75.
+// run: every row is class 1, with probabilities 0.25 and 0.75. A request whose input is called INPUT0 gets it back as
+// OUTPUT0, copied once.
 //
 // The declarations are those parts of Triton's C backend interface (exported by the server binary) that it uses.
 // Build: g++ -O2 -shared -fPIC free_backend.cc -o backends/free/libtriton_free.so
 #include <cstdint>
+#include <cstring>
 
 extern "C" {
 struct TRITONSERVER_Error;
@@ -18,6 +20,8 @@ TRITONSERVER_Error* TRITONBACKEND_RequestInputByIndex(TRITONBACKEND_Request*, ui
 TRITONSERVER_Error* TRITONBACKEND_InputProperties(TRITONBACKEND_Input*, const char** name, int* type,
                                                   const int64_t** shape, uint32_t* dims, uint64_t* bytes,
                                                   uint32_t* buffers);
+TRITONSERVER_Error* TRITONBACKEND_InputBuffer(TRITONBACKEND_Input*, uint32_t index, const void** part, uint64_t* bytes,
+                                              int* memory, int64_t* memory_id);
 TRITONSERVER_Error* TRITONBACKEND_ResponseNew(TRITONBACKEND_Response**, TRITONBACKEND_Request*);
 TRITONSERVER_Error* TRITONBACKEND_ResponseOutput(TRITONBACKEND_Response*, TRITONBACKEND_Output**, const char*, int,
                                                  const int64_t*, uint32_t);
@@ -32,42 +36,69 @@ constexpr int kInt64 = 9, kFloat32 = 11, kCpu = 0;
 constexpr uint32_t kFinal = 1, kReleaseAll = 1;
 
 // The memory of a new output of that shape.
-template <typename Element>
-Element* NewOutput(TRITONBACKEND_Response* response, const char* name, int type, const int64_t* shape, uint32_t dims) {
-  uint64_t bytes = sizeof(Element);
-  for (uint32_t d = 0; d < dims; d++) bytes *= static_cast<uint64_t>(shape[d]);
+void* NewOutput(TRITONBACKEND_Response* response, const char* name, int type, const int64_t* shape, uint32_t dims,
+                uint64_t bytes) {
   TRITONBACKEND_Output* output = nullptr;
   TRITONBACKEND_ResponseOutput(response, &output, name, type, shape, dims);
   void* buffer = nullptr;
   int memory = kCpu;
   int64_t memory_id = 0;
   TRITONBACKEND_OutputBuffer(output, &buffer, bytes, &memory, &memory_id);
-  return static_cast<Element*>(buffer);
+  return buffer;
 }
 
-int64_t Rows(TRITONBACKEND_Request* request) {
-  TRITONBACKEND_Input* input = nullptr;
-  TRITONBACKEND_RequestInputByIndex(request, 0, &input);
+struct Input {
+  TRITONBACKEND_Input* handle = nullptr;
   const char* name = nullptr;
   int type = 0;
   const int64_t* shape = nullptr;
   uint32_t dims = 0, buffers = 0;
   uint64_t bytes = 0;
-  TRITONBACKEND_InputProperties(input, &name, &type, &shape, &dims, &bytes, &buffers);
-  return shape[0];
+};
+
+Input FirstInput(TRITONBACKEND_Request* request) {
+  Input input;
+  TRITONBACKEND_RequestInputByIndex(request, 0, &input.handle);
+  TRITONBACKEND_InputProperties(input.handle, &input.name, &input.type, &input.shape, &input.dims, &input.bytes,
+                                &input.buffers);
+  return input;
+}
+
+void Echo(const Input& input, TRITONBACKEND_Response* response) {
+  auto* out =
+      static_cast<char*>(NewOutput(response, "OUTPUT0", input.type, input.shape, input.dims, input.bytes));
+  for (uint32_t i = 0; i < input.buffers; i++) {
+    const void* part = nullptr;
+    uint64_t bytes = 0;
+    int memory = kCpu;
+    int64_t memory_id = 0;
+    TRITONBACKEND_InputBuffer(input.handle, i, &part, &bytes, &memory, &memory_id);
+    memcpy(out, part, bytes);
+    out += bytes;
+  }
+}
+
+void Classify(const Input& input, TRITONBACKEND_Response* response) {
+  const int64_t rows = input.shape[0];
+  const int64_t one_per_row[1] = {rows}, two_per_row[2] = {rows, 2};
+  auto* label = static_cast<int64_t*>(NewOutput(response, "label", kInt64, one_per_row, 1, rows * sizeof(int64_t)));
+  auto* probabilities =
+      static_cast<float*>(NewOutput(response, "probabilities", kFloat32, two_per_row, 2, 2 * rows * sizeof(float)));
+  for (int64_t row = 0; row < rows; row++) {
+    label[row] = 1;
+    probabilities[2 * row] = 0.25f;
+    probabilities[2 * row + 1] = 0.75f;
+  }
 }
 
 void Answer(TRITONBACKEND_Request* request) {
   TRITONBACKEND_Response* response = nullptr;
   TRITONBACKEND_ResponseNew(&response, request);
-  const int64_t rows = Rows(request);
-  const int64_t one_per_row[1] = {rows}, two_per_row[2] = {rows, 2};
-  auto* label = NewOutput<int64_t>(response, "label", kInt64, one_per_row, 1);
-  auto* probabilities = NewOutput<float>(response, "probabilities", kFloat32, two_per_row, 2);
-  for (int64_t row = 0; row < rows; row++) {
-    label[row] = 1;
-    probabilities[2 * row] = 0.25f;
-    probabilities[2 * row + 1] = 0.75f;
+  const Input input = FirstInput(request);
+  if (strcmp(input.name, "INPUT0") == 0) {
+    Echo(input, response);
+  } else {
+    Classify(input, response);
   }
   TRITONBACKEND_ResponseSend(response, kFinal, nullptr);
   TRITONBACKEND_RequestRelease(request, kReleaseAll);
