@@ -26,8 +26,9 @@ class Call:
     def reply(self, message):
         self.answer = message if isinstance(message, bytes) else b"".join(message)
 
-    def fail(self, code, text):
+    def fail(self, code, text, trailing=()):
         self.status = (code, text)
+        self.trailing = dict(trailing)
 
 
 def made(model, execution="inline"):
@@ -91,6 +92,7 @@ def test_a_failing_model(error, code, text):
     call = Call()
     infer(call, request())
     assert call.status == (code, text)
+    assert call.trailing == {"modelport-kind": "model_failed"}
     assert errors(engine) == {Kind.MODEL_FAILED: 1}
 
 
