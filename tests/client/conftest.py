@@ -5,6 +5,8 @@ It reads with its own code, so that the client is not proven by the code that it
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
 import re
 import struct
@@ -19,6 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import ml_dtypes
 import numpy as np
 import pytest
+
+from modelport.client import AsyncClient, Client
 
 NUMPY = {
     "BOOL": np.bool_,
@@ -145,6 +149,33 @@ def _to_json(datatype, raw):
         items.append(raw[at + 4 : at + 4 + length].decode())
         at += 4 + length
     return items
+
+
+class Blocking:
+    """AsyncClient behind Client's face, so that one set of tests is for both."""
+
+    def __init__(self, url, **options):
+        self._loop = asyncio.new_event_loop()
+        self._client = AsyncClient(url, **options)
+
+    def __getattr__(self, name):
+        method = getattr(self._client, name)
+        if not inspect.iscoroutinefunction(method):
+            return method
+        return lambda *args, **kwargs: self._loop.run_until_complete(method(*args, **kwargs))
+
+    def __enter__(self):
+        self._loop.run_until_complete(self._client.__aenter__())
+        return self
+
+    def __exit__(self, *error):
+        self._loop.run_until_complete(self._client.__aexit__(*error))
+        self._loop.close()
+
+
+@pytest.fixture(params=[Client, Blocking], ids=["sync", "async"])
+def make(request):
+    return request.param
 
 
 @pytest.fixture

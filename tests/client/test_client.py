@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import pytest
 
-from modelport.client import AsyncClient, Client
+from modelport.client import AsyncClient, Client, Response
 from modelport.core.datatypes import DTYPES
 from modelport.core.errors import (
     DeadlineExceededError,
@@ -21,31 +21,6 @@ from modelport.core.errors import (
     UnavailableError,
 )
 from modelport.core.meaning import Labels
-
-
-class Blocking:
-    """AsyncClient behind Client's face, so that one set of tests is for both."""
-
-    def __init__(self, url, **options):
-        self._loop = asyncio.new_event_loop()
-        self._client = AsyncClient(url, **options)
-
-    def __getattr__(self, name):
-        method = getattr(self._client, name)
-        return lambda *args, **kwargs: self._loop.run_until_complete(method(*args, **kwargs))
-
-    def __enter__(self):
-        self._loop.run_until_complete(self._client.__aenter__())
-        return self
-
-    def __exit__(self, *error):
-        self._loop.run_until_complete(self._client.__aexit__(*error))
-        self._loop.close()
-
-
-@pytest.fixture(params=[Client, Blocking], ids=["sync", "async"])
-def make(request):
-    return request.param
 
 
 @pytest.fixture
@@ -91,7 +66,7 @@ def test_a_json_answer_to_a_binary_request(client, behaviour):
 
 
 def test_non_finite_floats_as_json(make, echo_url):
-    with make(echo_url, binary=False) as client:
+    with make(echo_url, dialect="json") as client:
         values = np.array([1.5, np.nan, -np.inf], np.float32)
         np.testing.assert_array_equal(client.infer("echo", {"X": values})["X"], values)
 
@@ -298,5 +273,31 @@ def test_both_clients_have_the_same_methods():
 def test_importing_the_client_loads_no_framework():
     code = "import sys, modelport.client; print(sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    for heavy in ("onnxruntime", "fastapi", "starlette", "uvicorn", "pandas", "PIL"):
+    for heavy in ("onnxruntime", "fastapi", "starlette", "uvicorn", "pandas", "PIL", "grpc", "google", "httpx"):
         assert f"'{heavy}'" not in loaded
+
+
+def test_a_transport_of_ones_own():
+    said = []
+
+    def answer(request):
+        said.append((request.method, request.path, request.content))
+        if request.path == "/v2":
+            return Response(200, {}, b'{"extensions": []}')
+        return Response(
+            200, {}, b'{"model_name": "m", "outputs": [{"name": "y", "datatype": "INT32", "shape": [1], "data": [7]}]}'
+        )
+
+    async def answer_later(request):
+        return answer(request)
+
+    with Client("http://nowhere", transport=answer) as client:
+        assert client.infer("m", {"x": np.array([1], np.int32)})["y"].tolist() == [7]
+
+    async def call():
+        async with AsyncClient("http://nowhere", transport=answer_later) as client:
+            return await client.infer("m", {"x": np.array([1], np.int32)})
+
+    assert asyncio.run(call())["y"].tolist() == [7]
+    assert said[2][2] == b'{"inputs":[{"name":"x","shape":[1],"datatype":"INT32","data":[1]}]}'
+    assert said[:3] == said[3:]

@@ -56,9 +56,9 @@ def url(serve_models, tmp_path_factory):
     return serve_models(*folder.iterdir())
 
 
-@pytest.fixture(params=[None, True, False], ids=["auto", "binary", "json"])
+@pytest.fixture(params=["auto", "binary", "json", "grpc"])
 def client(url, request):
-    with Client(url, binary=request.param) as made:
+    with Client(url, dialect=request.param) as made:
         yield made
 
 
@@ -115,6 +115,8 @@ def test_health_metadata_and_signature(client):
     assert "binary_tensor_data" in client.server_metadata()["extensions"]
     assert {item["name"] for item in client.models()} == {"fraud", *(f"identity-{name}" for name in DTYPES)}
     signature = client.signature("fraud")
+    if client.dialect_for("fraud") == "grpc":
+        return  # its metadata has no place for what a tensor means
     assert signature.output("c").meaning == Labels(tuple(LABELS))
     assert [column.name for column in signature.input("X").meaning.columns] == ["amount", "time"]
 

@@ -11,6 +11,7 @@ Errors are those of `modelport.core.errors`. Importing this loads no inference f
 
 from modelport.client.async_client import AsyncClient
 from modelport.client.client import Client
+from modelport.client.exchange import Request, Response
 from modelport.client.result import InferenceResult
 
-__all__ = ["AsyncClient", "Client", "InferenceResult"]
+__all__ = ["AsyncClient", "Client", "InferenceResult", "Request", "Response"]

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import httpx
-
-from modelport.client.exchange import Exchange, Request, Response, T
-from modelport.client.protocol import Protocol, Version, model_path
+from modelport.client.async_pool import AsyncPool
+from modelport.client.broken import NoAnswerError
+from modelport.client.exchange import Call, Exchange, Reply, Request, Response, T
+from modelport.client.grpc_channel import AsyncGrpcChannel
 from modelport.client.result import InferenceResult
 from modelport.client.retry import Attempts
-from modelport.client.transport import checked_url, incoming, outgoing, settings, undecodable
+from modelport.client.settings import ClientBase
+from modelport.client.status import Version
 from modelport.core.errors import ModelportError
 from modelport.core.signature import Signature
 
+if TYPE_CHECKING:
+    import ssl
 
-class AsyncClient:
+
+#: Sends a request and gives its response; raises what `client/broken.py` has where there is none.
+AsyncTransport = Callable[[Request], Awaitable[Response]]
+
+
+class AsyncClient(ClientBase):
     """Calls one server from one event loop, any number of calls at a time. The arguments are those of `Client`."""
 
     def __init__(
@@ -28,29 +36,30 @@ class AsyncClient:
         timeout: float | None = 30,
         headers: Mapping[str, str] | None = None,
         retries: int = 2,
-        binary: bool | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        dialect: str = "auto",
+        tls: ssl.SSLContext | None = None,
+        transport: AsyncTransport | None = None,
     ) -> None:
-        self.url = checked_url(url)
-        self._timeout, self._retries = timeout, retries
-        self._http = httpx.AsyncClient(**settings(timeout, headers), transport=transport)
-        self._protocol = Protocol(binary=binary)
+        super().__init__(url, timeout, headers, retries, dialect, tls, has_network=transport is None)
+        self._http = AsyncPool(*self._setting)
+        self._transport: AsyncTransport = transport or self._http
+        self._grpc: AsyncGrpcChannel | None = None
 
     async def live(self) -> bool:
         """See `Client.live`."""
-        return await self._run(self._protocol.probe("/v2/health/live"))
+        return await self._run(self._protocol.status.live())
 
     async def ready(self) -> bool:
         """See `Client.ready`."""
-        return await self._run(self._protocol.probe("/v2/health/ready"))
+        return await self._run(self._protocol.status.ready())
 
     async def model_ready(self, name: str, version: Version = None) -> bool:
         """See `Client.model_ready`."""
-        return await self._run(self._protocol.probe(model_path(name, version) + "/ready"))
+        return await self._run(self._protocol.status.model_ready(name, version))
 
     async def server_metadata(self) -> dict[str, Any]:
         """See `Client.server_metadata`."""
-        return await self._run(self._protocol.server_metadata())
+        return await self._run(self._protocol.status.server_metadata())
 
     async def signature(self, name: str, version: Version = None) -> Signature:
         """See `Client.signature`."""
@@ -58,7 +67,7 @@ class AsyncClient:
 
     async def models(self) -> list[dict[str, Any]]:
         """See `Client.models`."""
-        return await self._run(self._protocol.models())
+        return await self._run(self._protocol.status.models())
 
     async def infer(
         self,
@@ -81,7 +90,9 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.aclose()
+        await self._http.close()
+        if self._grpc is not None:
+            await self._grpc.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -105,18 +116,23 @@ class AsyncClient:
             result: T = stop.value
             return result
 
-    async def _send(self, request: Request) -> Response:
+    async def _send(self, request: Request | Call) -> Response | Reply:
         attempts = Attempts(request, self._retries, self.url, self._timeout)
         while True:
             pause: float | None
             try:
-                response = incoming(await self._http.request(**outgoing(request, self.url)))
-            except httpx.DecodingError as error:
-                raise undecodable(error) from None
-            except httpx.TransportError as error:
+                response = await self._send_once(request)
+            except NoAnswerError as error:
                 pause = attempts.after_failure(error)
             else:
                 pause = attempts.after_response(response)
                 if pause is None:
                     return response
             await asyncio.sleep(pause)
+
+    async def _send_once(self, request: Request | Call) -> Response | Reply:
+        if isinstance(request, Request):
+            return await self._transport(request)
+        if self._grpc is None or self._grpc.loop is not asyncio.get_running_loop():
+            self._grpc = AsyncGrpcChannel(*self._setting)
+        return await self._grpc(request)

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import httpx
-
-from modelport.client.exchange import Exchange, Request, Response, T
-from modelport.client.protocol import Protocol, Version, model_path
+from modelport.client.broken import NoAnswerError
+from modelport.client.exchange import Call, Exchange, Reply, Request, Response, T
+from modelport.client.grpc_channel import GrpcChannel
+from modelport.client.pool import Pool
 from modelport.client.result import InferenceResult
 from modelport.client.retry import Attempts
-from modelport.client.transport import checked_url, incoming, outgoing, settings, undecodable
+from modelport.client.settings import ClientBase
+from modelport.client.status import Version
 from modelport.core.errors import ModelportError
 from modelport.core.signature import Signature
 
+if TYPE_CHECKING:
+    import ssl
 
-class Client:
+
+#: Sends a request and gives its response; raises what `client/broken.py` has where there is none.
+Transport = Callable[[Request], Response]
+
+
+class Client(ClientBase):
     """Calls one server; keeps its connections open until it is closed. Safe to use from several threads.
 
     `timeout` is in seconds, for connecting and for each wait for the server (None: no limit). `retries` bounds how
     often a request is sent again, which happens only where the server has not acted on it: no connection, or a 503
-    with Retry-After. `binary` None: tensors go as binary where the server announces the extension, otherwise as JSON;
-    True and False decide it. `transport` replaces the network, as httpx takes it.
+    with Retry-After. `dialect` is how `infer` talks: json or binary over HTTP, grpc (which takes `modelport[grpc]`, and
+    goes for all but `predict`), or auto, the fastest of those that the server speaks. `tls` is for https; `transport`
+    takes the place of the network: a function from a `Request` to its `Response`.
     """
 
     def __init__(
@@ -34,29 +44,31 @@ class Client:
         timeout: float | None = 30,
         headers: Mapping[str, str] | None = None,
         retries: int = 2,
-        binary: bool | None = None,
-        transport: httpx.BaseTransport | None = None,
+        dialect: str = "auto",
+        tls: ssl.SSLContext | None = None,
+        transport: Transport | None = None,
     ) -> None:
-        self.url = checked_url(url)
-        self._timeout, self._retries = timeout, retries
-        self._http = httpx.Client(**settings(timeout, headers), transport=transport)
-        self._protocol = Protocol(binary=binary)
+        super().__init__(url, timeout, headers, retries, dialect, tls, has_network=transport is None)
+        self._http = Pool(*self._setting)
+        self._transport: Transport = transport or self._http
+        self._making = Lock()
+        self._grpc: GrpcChannel | None = None
 
     def live(self) -> bool:
         """Whether the server runs. False where none can be reached."""
-        return self._run(self._protocol.probe("/v2/health/live"))
+        return self._run(self._protocol.status.live())
 
     def ready(self) -> bool:
         """Whether the server can answer inference requests. False where none can be reached."""
-        return self._run(self._protocol.probe("/v2/health/ready"))
+        return self._run(self._protocol.status.ready())
 
     def model_ready(self, name: str, version: Version = None) -> bool:
         """Whether that model (or version) can answer; False for one that does not exist."""
-        return self._run(self._protocol.probe(model_path(name, version) + "/ready"))
+        return self._run(self._protocol.status.model_ready(name, version))
 
     def server_metadata(self) -> dict[str, Any]:
         """The server's `name`, `version` and `extensions`."""
-        return self._run(self._protocol.server_metadata())
+        return self._run(self._protocol.status.server_metadata())
 
     def signature(self, name: str, version: Version = None) -> Signature:
         """The inputs and outputs of a model, asked for anew at each call."""
@@ -64,7 +76,7 @@ class Client:
 
     def models(self) -> list[dict[str, Any]]:
         """What is served, one dict per model, as the server lists it."""
-        return self._run(self._protocol.models())
+        return self._run(self._protocol.status.models())
 
     def infer(
         self,
@@ -98,6 +110,8 @@ class Client:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+        if self._grpc is not None:
+            self._grpc.close()
 
     def __enter__(self) -> Self:
         return self
@@ -121,18 +135,25 @@ class Client:
             result: T = stop.value
             return result
 
-    def _send(self, request: Request) -> Response:
+    def _send(self, request: Request | Call) -> Response | Reply:
         attempts = Attempts(request, self._retries, self.url, self._timeout)
         while True:
             pause: float | None
             try:
-                response = incoming(self._http.request(**outgoing(request, self.url)))
-            except httpx.DecodingError as error:
-                raise undecodable(error) from None
-            except httpx.TransportError as error:
+                response = self._send_once(request)
+            except NoAnswerError as error:
                 pause = attempts.after_failure(error)
             else:
                 pause = attempts.after_response(response)
                 if pause is None:
                     return response
             time.sleep(pause)
+
+    def _send_once(self, request: Request | Call) -> Response | Reply:
+        if isinstance(request, Request):
+            return self._transport(request)
+        if self._grpc is None:
+            with self._making:
+                if self._grpc is None:
+                    self._grpc = GrpcChannel(*self._setting)
+        return self._grpc(request)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import httpx
 import msgspec
 
+from modelport.client.broken import AllInUseError, NoAnswerError, NotConnectedError, TooSlowError
 from modelport.core import errors
 from modelport.core.errors import DeadlineExceededError, InvalidInputError, Kind, ModelportError, UnavailableError
 
@@ -38,8 +38,26 @@ KINDS: dict[int, Kind] = {
     504: Kind.DEADLINE_EXCEEDED,
     507: Kind.OUT_OF_RESOURCES,
 }
-#: Nothing of the request has been sent when one of these is raised.
-UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+#: gRPC status code → kind, for servers that don't say the kind ("Status codes and their use in gRPC").
+GRPC_KINDS: dict[int, Kind] = {
+    1: Kind.CANCELLED,
+    3: Kind.INVALID_INPUT,
+    4: Kind.DEADLINE_EXCEEDED,
+    5: Kind.NOT_FOUND,
+    6: Kind.CONFLICT,
+    7: Kind.FORBIDDEN,
+    8: Kind.OVERLOADED,
+    9: Kind.CONFLICT,
+    10: Kind.CONFLICT,
+    11: Kind.INVALID_INPUT,
+    12: Kind.UNSUPPORTED,
+    14: Kind.UNAVAILABLE,
+    16: Kind.UNAUTHENTICATED,
+}
+
+
+class NoServerError(UnavailableError):
+    """Nothing answers at the address: the request has not been sent."""
 
 
 def error_of(status: int, headers: Mapping[str, str], body: bytes) -> ModelportError:
@@ -55,28 +73,34 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> ModelportE
     return CLASSES[Kind(known)](text or f"the server answered with status {status} and no explanation")
 
 
-def no_answer(error: httpx.TransportError, url: str, timeout: float | None) -> ModelportError:
+def grpc_error(code: int, text: str, kind: str = "") -> ModelportError:
+    """The error that a gRPC status stands for: by the kind that the trailers name, otherwise by the code."""
+    known = kind if kind in CLASSES else GRPC_KINDS.get(code, Kind.INTERNAL)
+    return CLASSES[Kind(known)](text or f"the server answered with gRPC status {code} and no explanation")
+
+
+def no_answer(error: NoAnswerError, url: str, timeout: float | None) -> ModelportError:
     """The error for a request that got no response."""
-    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
-        return InvalidInputError(f"{url!r} can't be called: {error}")
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-        return UnavailableError(
-            f"no server answers at {url} ({_reason(error)}); start one with `modelport serve FILE`, or check the URL"
+    if isinstance(error, NotConnectedError):
+        return NoServerError(
+            f"no server answers at {url} ({error}); start one with `modelport serve FILE`, or check the URL"
         )
-    if isinstance(error, httpx.PoolTimeout):
-        return UnavailableError(
-            f"all connections of this client to {url} are in use; none became free in {timeout:g} s"
-        )
-    if isinstance(error, httpx.TimeoutException):
-        return DeadlineExceededError(f"{url} gave no answer within {timeout:g} s")
-    return UnavailableError(f"the connection to {url} broke before the answer was complete ({_reason(error)})")
+    limit = "the time" if timeout is None else f"{timeout:g} s"
+    if isinstance(error, AllInUseError):
+        return UnavailableError(f"all connections of this client to {url} are in use; none became free in {limit}")
+    if isinstance(error, TooSlowError):
+        return DeadlineExceededError(f"{url} gave no answer within {limit}")
+    return UnavailableError(f"the connection to {url} broke before the answer was complete ({error})")
 
 
-def _reason(error: httpx.TransportError) -> str:
-    if isinstance(error, httpx.ConnectTimeout):
+def reason(error: Exception) -> str:
+    """What a failure to connect says, in few words."""
+    if isinstance(error, TimeoutError):
         return "connecting took too long"
-    text = str(error) or type(error).__name__
-    return "connection refused" if "Errno 111" in text or "All connection attempts failed" in text else text
+    text = str(error)
+    if isinstance(error, ConnectionRefusedError) or "Connection refused" in text or "Errno 111" in text:
+        return "connection refused"
+    return text or type(error).__name__
 
 
 def _said(body: bytes) -> tuple[str, str]:

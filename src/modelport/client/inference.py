@@ -8,6 +8,8 @@ the header `Inference-Header-Content-Length` with the length of the JSON. Source
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from modelport.client.exchange import Response, accepted
@@ -19,6 +21,8 @@ from modelport.wire.json_tensors import array_from_json, dumps, json_elements, l
 from modelport.wire.tensors import array_from_raw, raw_from_array
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
+#: Longer answers' heads are not worth remembering.
+_LONGEST = 4096
 
 
 def inference_body(
@@ -28,23 +32,22 @@ def inference_body(
     parameters: Mapping[str, Any] | None,
     *,
     binary: bool,
-) -> tuple[bytes, dict[str, str]]:
-    """A request's body and headers. Not `binary`: tensors as JSON both ways, for servers without the extension."""
-    head: dict[str, Any] = {"id": request_id} if request_id else {}
-    raws: list[Buffer] = []
-    head["inputs"] = [_described(name, array, raws, binary) for name, array in arrays.items()]
-    wishes: dict[str, Any] = {}
-    if outputs:
-        parameter = {"parameters": {"binary_data": True}} if binary else {}
-        head["outputs"] = [{"name": name, **parameter} for name in outputs]
-    elif binary:
-        wishes["binary_data_output"] = True
-    if wishes or parameters:
-        head["parameters"] = {**wishes, **(parameters or {})}
-    text = dumps(head)
+) -> tuple[list[Buffer], dict[str, str]]:
+    """A request's body, in parts, and headers. Not `binary`: tensors as JSON both ways, for servers without them."""
+    raws = [raw_from_array(array) for array in arrays.values()] if binary else []
+    if binary and not request_id and not parameters:
+        described = tuple(
+            (name, datatype_of(array), array.shape, len(raw))
+            for (name, array), raw in zip(arrays.items(), raws, strict=True)
+        )
+        text = _remembered_head(described, tuple(outputs) if outputs else ())
+    else:
+        sizes = [len(raw) for raw in raws] if binary else [None] * len(arrays)
+        tensors = [_described(name, array, size) for (name, array), size in zip(arrays.items(), sizes, strict=True)]
+        text = _head(tensors, outputs, request_id, parameters, binary=binary)
     if not raws:
-        return text, {"Content-Type": "application/json"}
-    return b"".join([text, *raws]), {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(len(text))}
+        return [text], {"Content-Type": "application/json"}
+    return [text, *raws], {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(len(text))}
 
 
 def inference_result(response: Response) -> InferenceResult:
@@ -53,32 +56,104 @@ def inference_result(response: Response) -> InferenceResult:
     Raises the error of a refusal, and InternalError where the answer is not of the protocol.
     """
     length = accepted(response).headers.get(HEADER_LENGTH.lower())
-    view = memoryview(response.body)
+    body = response.body
     try:
-        split = len(view) if length is None else int(length)
-        if not 0 <= split <= len(view):
-            raise ValueError(f"{HEADER_LENGTH} is {length}, but the body has {len(view)} bytes")
-        head = loads(bytes(view[:split]))
+        split = len(body) if length is None else int(length)
+        if not 0 <= split <= len(body):
+            raise ValueError(f"{HEADER_LENGTH} is {length}, but the body has {len(body)} bytes")
+        start = bytes(body[:split])
+        head = _read(start) if length is None or split > _LONGEST else _remembered(start)
         return InferenceResult(
-            model=head.get("model_name", ""),
-            version=str(head.get("model_version") or ""),
-            outputs=_arrays(head["outputs"], view[split:]),
-            id=head.get("id") or "",
-            parameters=head.get("parameters") or {},
+            head.model, head.version, _arrays(head.outputs, memoryview(body)[split:]), head.id, dict(head.parameters)
         )
     except (InvalidInputError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise InternalError(f"the server's answer is not of the Open Inference Protocol: {reason}") from None
 
 
-def _described(name: str, array: Array, raws: list[Buffer], binary: bool) -> dict[str, Any]:
+def _head(
+    tensors: list[dict[str, Any]],
+    outputs: Sequence[str] | None,
+    request_id: str,
+    parameters: Mapping[str, Any] | None,
+    *,
+    binary: bool,
+) -> bytes:
+    head: dict[str, Any] = {"id": request_id} if request_id else {}
+    head["inputs"] = tensors
+    wishes: dict[str, Any] = {}
+    if outputs:
+        parameter = {"parameters": {"binary_data": True}} if binary else {}
+        head["outputs"] = [{"name": name, **parameter} for name in outputs]
+    elif binary:
+        wishes["binary_data_output"] = True
+    if wishes or parameters:
+        head["parameters"] = {**wishes, **(parameters or {})}
+    return dumps(head)
+
+
+@lru_cache(maxsize=512)
+def _remembered_head(described: tuple[tuple[str, str, tuple[int, ...], int], ...], outputs: tuple[str, ...]) -> bytes:
+    """A client asks the same again and again, but for the values."""
+    tensors = [
+        {"name": name, "shape": list(shape), "datatype": datatype, "parameters": {"binary_data_size": size}}
+        for name, datatype, shape, size in described
+    ]
+    return _head(tensors, outputs, "", None, binary=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """The JSON of a response."""
+
+    model: str
+    version: str
+    id: str
+    parameters: Mapping[str, Any]
+    outputs: tuple[_Output, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """One output: `size` bytes behind the JSON, or `data` in it."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    size: int | None
+    data: Any
+
+
+def _read(text: bytes) -> _Head:
+    head = loads(text)
+    return _Head(
+        model=head.get("model_name", ""),
+        version=str(head.get("model_version") or ""),
+        id=head.get("id") or "",
+        parameters=head.get("parameters") or {},
+        outputs=tuple(_output(item) for item in head["outputs"]),
+    )
+
+
+_remembered = lru_cache(maxsize=512)(_read)
+
+
+def _output(item: dict[str, Any]) -> _Output:
+    name, datatype, shape = item["name"], item["datatype"], item["shape"]
+    if datatype not in DTYPES:
+        raise ValueError(f"output {name!r} is of the unknown datatype {datatype!r}")
+    if any(not isinstance(size, int) or size < 0 for size in shape):
+        raise ValueError(f"output {name!r} has the shape {shape}")
+    size = (item.get("parameters") or {}).get("binary_data_size")
+    return _Output(name, datatype, shape, size, item["data"] if size is None else None)
+
+
+def _described(name: str, array: Array, size: int | None) -> dict[str, Any]:
     tensor: dict[str, Any] = {"name": name, "shape": list(array.shape), "datatype": datatype_of(array)}
-    if binary:
-        raw = raw_from_array(array)
-        raws.append(raw)
-        tensor["parameters"] = {"binary_data_size": len(raw)}
-    else:
+    if size is None:
         tensor["data"] = _json_data(name, array)
+    else:
+        tensor["parameters"] = {"binary_data_size": size}
     return tensor
 
 
@@ -88,28 +163,26 @@ def _json_data(name: str, array: Array) -> Any:
     except InvalidInputError:
         raise InvalidInputError(
             f"input {name!r} holds bytes that are not UTF-8 text, which JSON can't carry, and the server does not "
-            "announce binary tensors; if it takes them all the same, use Client(url, binary=True)"
+            'announce binary tensors; if it takes them all the same, use Client(url, dialect="binary")'
         ) from None
 
 
-def _arrays(outputs: list[dict[str, Any]], binary: memoryview) -> dict[str, Array]:
+def _arrays(outputs: tuple[_Output, ...], binary: memoryview) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
     at = 0
     for output in outputs:
-        name, datatype, shape = output["name"], output["datatype"], output["shape"]
-        if datatype not in DTYPES:
-            raise ValueError(f"output {name!r} is of the unknown datatype {datatype!r}")
-        if any(not isinstance(size, int) or size < 0 for size in shape):
-            raise ValueError(f"output {name!r} has the shape {shape}")
-        size = (output.get("parameters") or {}).get("binary_data_size")
+        name, size = output.name, output.size
         if size is None:
-            arrays[name] = array_from_json(name, datatype, shape, _with_nan(output["data"], datatype))
+            data = _with_nan(output.data, output.datatype)
+            arrays[name] = array_from_json(name, output.datatype, output.shape, data)
             continue
         if not 0 <= size <= len(binary) - at:
             raise ValueError(f"output {name!r} should have {size} bytes, but {len(binary) - at} are left")
-        # a copy: aligned, writable, and free of the rest of the body
-        array = array_from_raw(name, datatype, shape, binary[at : at + size])
-        arrays[name] = array if datatype == BYTES else array.copy()
+        array = array_from_raw(name, output.datatype, output.shape, binary[at : at + size])
+        # The arrays are the caller's own: one that is most of a big body may stay where it was received; others must
+        # not keep that in memory.
+        stays = array.flags.writeable and (binary.readonly or 2 * size > len(binary))
+        arrays[name] = array if stays or output.datatype == BYTES else array.copy()
         at += size
     return arrays
 

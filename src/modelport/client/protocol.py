@@ -1,78 +1,55 @@
-"""Every call of the client as an exchange, without sockets: what is asked in which order, and what the answers mean."""
+"""Inference and prediction as exchanges, without sockets: what is asked in which order, and what the answers mean."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 from typing import Any
-from urllib.parse import quote
 
 from modelport.client.casting import fitted
-from modelport.client.exchange import Exchange, Request, accepted, document
+from modelport.client.dialects import Dialects
+from modelport.client.exchange import Call, Exchange, Request
+from modelport.client.failures import NoServerError
 from modelport.client.inference import inference_body, inference_result
-from modelport.client.metadata import signature_from_metadata
 from modelport.client.plain import plain_answer, plain_body
 from modelport.client.result import InferenceResult
+from modelport.client.status import GrpcStatus, HttpStatus, Status, Version, model_path, version_text
+from modelport.core.datatypes import Array
 from modelport.core.errors import (
     ForbiddenError,
     InternalError,
     InvalidInputError,
+    Kind,
+    ModelportError,
     NotFoundError,
-    UnavailableError,
     UnsupportedError,
 )
 from modelport.core.signature import Signature
 
-Version = int | str | None
-#: What servers say in their metadata's `extensions` where they take binary tensors.
-_BINARY_EXTENSIONS = frozenset({"binary_tensor_data", "binary_data"})
 #: What a server says that has no metadata, or none for this caller.
 _UNSAID = (NotFoundError, UnsupportedError, InvalidInputError, ForbiddenError)
+#: Errors that another dialect might not have had.
+_FAULTS = frozenset(
+    {Kind.UNAVAILABLE, Kind.UNSUPPORTED, Kind.INTERNAL, Kind.DEADLINE_EXCEEDED, Kind.TOO_LARGE, Kind.OVERLOADED}
+)
+#: Errors that an outdated signature may be the reason of.
+_DOUBTS = frozenset({Kind.INVALID_INPUT, Kind.NOT_FOUND})
+_UNKNOWN: Any = object()
 
 
 class Protocol:
-    """The calls of one client, and what it has learnt about its server. Safe to use from several threads.
+    """The calls of one client, and what it has learnt about its server. Safe to use from several threads."""
 
-    `binary` None: binary tensors where the server's metadata announces them, JSON otherwise.
-    """
-
-    def __init__(self, *, binary: bool | None) -> None:
-        self._binary = binary
+    def __init__(self, dialects: Dialects) -> None:
+        self.status: Status = GrpcStatus() if dialects.pinned == "grpc" else HttpStatus()
+        self._dialects = dialects
         self._signatures: dict[tuple[str, str], Signature | None] = {}
-
-    def probe(self, path: str) -> Exchange[bool]:
-        """Whether a health endpoint says yes. A server that can't be reached says no."""
-        try:
-            response = yield Request("GET", path, retry=False)
-        except UnavailableError:
-            return False
-        if response.status in (401, 403):
-            accepted(response)
-        return response.ok
-
-    def server_metadata(self) -> Exchange[dict[str, Any]]:
-        """The server's name, version and extensions."""
-        metadata = document((yield Request("GET", "/v2")))
-        if not isinstance(metadata, dict):
-            raise InternalError("the server's metadata is not a JSON object")
-        return metadata
 
     def signature(self, name: str, version: Version) -> Exchange[Signature]:
         """The signature as the server gives it now; later calls of `infer` cast to it."""
-        signature = signature_from_metadata(document((yield Request("GET", model_path(name, version)))))
-        self._signatures[name, str(version)] = signature
+        signature = yield from self.status.signature(name, version)
+        self._signatures[name, version_text(version)] = signature
         return signature
-
-    def models(self) -> Exchange[list[dict[str, Any]]]:
-        """The models of a Modelport server, or the repository index of another."""
-        response = yield Request("GET", "/api/v1/models")
-        if response.status in (404, 405):
-            response = yield Request("POST", "/v2/repository/index", b"{}", {"Content-Type": "application/json"})
-        listed = document(response)
-        if isinstance(listed, dict):
-            listed = listed.get("models")
-        if not isinstance(listed, list):
-            raise InternalError("the server's list of models is not a JSON list")
-        return listed
 
     def infer(
         self,
@@ -85,63 +62,95 @@ class Protocol:
         parameters: Mapping[str, Any] | None,
     ) -> Exchange[InferenceResult]:
         """Cast to the signature, ask, and read the answer. A signature that no longer fits is asked for again."""
-        binary = yield from self._takes_binary()
-        known = (name, str(version)) in self._signatures
-        named = isinstance(inputs, Mapping)
-        signature = yield from self._signature(name, version, needed=not named)
+        if not self._dialects.known:
+            yield from self._learn()
+        key = name, version_text(version)
+        arrays = yield from self._arrays(key, inputs)
+        wishes = outputs, request_id, parameters
+        if self._dialects.pinned != "auto":
+            dialect = self._dialects.usual()
+            return (yield from self._ask(key, dialect, arrays, wishes))[0]
+        size = sum(array.nbytes for array in arrays.values())
+        dialect, choice = self._dialects.pick(*key, size)
+        start = perf_counter()
         try:
-            arrays = fitted(inputs, signature)
-        except InvalidInputError:
-            if not known:
+            result, resent = yield from self._ask(key, dialect, arrays, wishes)
+        except NoServerError:
+            choice.failed(dialect)
+            if dialect != "grpc":
                 raise
-            self._forget(name)
-            arrays = fitted(inputs, (yield from self._signature(name, version, needed=not named)))
-        body, headers = inference_body(arrays, outputs, request_id, parameters, binary=binary)
-        response = yield Request("POST", model_path(name, version) + "/infer", body, headers)
-        if response.status in (400, 404, 422):
-            self._forget(name)  # it may be of an older version
-        return inference_result(response)
+            # nothing has been sent, so this is no second time
+            return (yield from self._ask(key, self._dialects.usual(), arrays, wishes))[0]
+        except ModelportError as error:
+            if error.kind in _FAULTS:
+                choice.failed(dialect)
+            raise
+        if not resent:
+            choice.took(dialect, perf_counter() - start)
+        return result
 
     def predict(self, name: str, data: Any, version: Version) -> Exchange[list[dict[str, Any]] | dict[str, Any]]:
         """Plain prediction."""
         body, content_type = plain_body(data)
         path = model_path(name, version).removeprefix("/v2") + "/predict"
-        response = yield Request("POST", path, body, {"Content-Type": content_type})
+        response = yield Request("POST", path, (body,), {"Content-Type": content_type})
         return plain_answer(response)
 
-    def _takes_binary(self) -> Exchange[bool]:
-        if self._binary is None:
-            try:
-                metadata = yield from self.server_metadata()
-            except InternalError:
-                return False  # for once: it may be well again by the next call
-            except _UNSAID:
-                metadata = {}  # a gateway may pass on nothing but inference; JSON always works
-            self._binary = not _BINARY_EXTENSIONS.isdisjoint(metadata.get("extensions") or ())
-        return self._binary
-
-    def _signature(self, name: str, version: Version, *, needed: bool) -> Exchange[Signature | None]:
-        """The signature that is known, or else the server's; None where it does not say and none is `needed`."""
-        key = (name, str(version))
-        if key in self._signatures:
-            return self._signatures.get(key)
+    def _ask(
+        self, key: tuple[str, str], dialect: str, arrays: dict[str, Array], wishes: tuple[Any, Any, Any]
+    ) -> Exchange[tuple[InferenceResult, bool]]:
+        """The result, and whether the request was sent more than once."""
         try:
-            signature = yield from self.signature(name, version)
+            if dialect == "grpc":
+                # imported late: who speaks HTTP alone needs no messages of protobuf
+                from modelport.client.grpc_inference import infer_message, infer_reply  # noqa: PLC0415
+
+                retry = self._dialects.pinned == "grpc"
+                reply = yield Call("ModelInfer", infer_message(*key, arrays, *wishes), retry)
+                return infer_reply(reply.message), reply.resent
+            body, headers = inference_body(arrays, *wishes, binary=dialect == "binary")
+            response = yield Request("POST", model_path(*key) + "/infer", body, headers)
+            return inference_result(response), response.resent
+        except ModelportError as error:
+            if error.kind in _DOUBTS:
+                self._forget(key[0])  # the signature may be of an older version
+            raise
+
+    def _arrays(self, key: tuple[str, str], inputs: Any) -> Exchange[dict[str, Array]]:
+        """The inputs as the model takes them."""
+        named = isinstance(inputs, Mapping)
+        known = signature = self._signatures.get(key, _UNKNOWN)
+        if signature is _UNKNOWN:
+            signature = yield from self._signature(key, needed=not named)
+        try:
+            return fitted(inputs, signature)
+        except InvalidInputError:
+            if known is _UNKNOWN:
+                raise
+            self._forget(key[0])
+            return fitted(inputs, (yield from self._signature(key, needed=not named)))
+
+    def _learn(self) -> Exchange[None]:
+        try:
+            metadata = yield from self.status.server_metadata()
+        except InternalError:
+            return  # it may be well again by the next call
+        except _UNSAID:
+            metadata = {}  # a gateway may pass on nothing but inference; JSON always works
+        self._dialects.learn(metadata)
+
+    def _signature(self, key: tuple[str, str], *, needed: bool) -> Exchange[Signature | None]:
+        """The server's signature; None where it does not say and none is `needed`."""
+        try:
+            return (yield from self.signature(*key))
         except (*_UNSAID, InternalError):
             if needed:
                 raise
             # the answer to the inference itself says what is wrong
             self._signatures[key] = None
             return None
-        return signature
 
     def _forget(self, name: str) -> None:
         for key in list(self._signatures):
             if key[0] == name:
                 self._signatures.pop(key, None)
-
-
-def model_path(name: str, version: Version) -> str:
-    """The path of a model or one of its versions in the Open Inference Protocol."""
-    path = f"/v2/models/{quote(name, safe='')}"
-    return path if version is None or version == "" else f"{path}/versions/{quote(str(version), safe='')}"
