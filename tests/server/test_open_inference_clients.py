@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import numpy as np
@@ -135,6 +136,18 @@ def test_errors_reach_the_client_with_their_text(client):
     wrong = tritonclient.http.InferInput("X", [1, 5], "FP32").set_data_from_numpy(np.zeros((1, 5), np.float32))
     with pytest.raises(InferenceServerException, match=r"input 'X' has shape \[1, 5\].*X FP32 \[-1, 4\]"):
         client.infer("iris", [wrong])
+
+
+@pytest.mark.parametrize("datatype", DATATYPES)
+def test_curl_sends_and_reads_every_datatype_as_json(server, datatype):
+    """BF16 and FP16 too, which other servers take as binary only."""
+    values = {"BOOL": [True, False], "BYTES": ["plain", "ünïcødé ✓"]}.get(datatype, [1, 100])
+    tensor = {"name": "x", "shape": [1, 2], "datatype": datatype, "data": values}
+    command = [require("curl", "curl"), "-sS", "--fail-with-body", "--noproxy", "*"]
+    command += [f"{server.url}/v2/models/identity_{datatype}/infer", "-d", json.dumps({"inputs": [tensor]})]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    [output] = json.loads(done.stdout)["outputs"]
+    assert (output["datatype"], output["shape"], output["data"]) == (datatype, [1, 2], values)
 
 
 def test_curl_with_gzip_and_an_upgrade_to_http2(server, tmp_path):
