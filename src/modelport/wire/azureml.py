@@ -16,6 +16,7 @@ from modelport.core.datatypes import Array
 from modelport.core.errors import InvalidInputError, Kind, ModelportError
 from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.core.signature import Signature
+from modelport.wire import http
 from modelport.wire.dataframes import tensors_from_frame_records, tensors_from_split
 from modelport.wire.http import Encode, Headers, HttpCall, HttpReply, error_headers
 from modelport.wire.json_tensors import dumps, loads
@@ -26,25 +27,7 @@ from modelport.wire.records import fields, tensors_from_document
 from modelport.wire.row_values import chosen_outputs, row_values
 
 #: Kind → status.
-ERRORS: dict[Kind, int] = {
-    Kind.INVALID_INPUT: 400,
-    Kind.NOT_FOUND: 404,
-    Kind.TOO_LARGE: 413,
-    Kind.UNSUPPORTED: 415,
-    Kind.TIMEOUT: 408,
-    Kind.DEADLINE_EXCEEDED: 500,
-    Kind.CANCELLED: 499,
-    Kind.OVERLOADED: 429,
-    Kind.UNAVAILABLE: 503,
-    Kind.CONFLICT: 409,
-    Kind.UNAUTHENTICATED: 401,
-    Kind.FORBIDDEN: 403,
-    Kind.INVALID_MODEL: 500,
-    Kind.MISSING_EXTRA: 501,
-    Kind.OUT_OF_RESOURCES: 507,
-    Kind.MODEL_FAILED: 500,
-    Kind.INTERNAL: 500,
-}
+ERRORS: dict[Kind, int] = {**http.STATUS, Kind.UNSUPPORTED: 415, Kind.DEADLINE_EXCEEDED: 500}
 _FAILED = b"x-ms-run-function-failed"
 _REQUEST, _CLIENT_REQUEST, _LEGACY = b"x-request-id", b"x-ms-client-request-id", b"x-ms-request-id"
 _LONGEST_ID = 100

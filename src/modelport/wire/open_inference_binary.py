@@ -17,6 +17,7 @@ from modelport.core.datatypes import DTYPES, Array, datatype_of
 from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.core.signature import Signature
 from modelport.wire.http import Buffer, HttpReply
+from modelport.wire.remembered import Remembered
 from modelport.wire.tensors import array_from_raw, raw_from_array
 
 HEADER_LENGTH = b"inference-header-content-length"
@@ -113,28 +114,27 @@ def _reply(response: InferenceResponse, before: bytes, after: bytes, raws: list[
     return HttpReply([text, *raws], 200, BINARY, headers)
 
 
-_heads: dict[Any, tuple[bytes, bytes]] = {}
+_heads: Remembered[tuple[bytes, bytes]] = Remembered(_REMEMBERED)
 
 
 def _head(response: InferenceResponse, outputs: dict[str, Array]) -> tuple[bytes, bytes]:
     """A reply's JSON, before and after the place of its id."""
     key = (response.model, response.version, *((name, item.dtype, item.shape) for name, item in outputs.items()))
-    found = _heads.get(key)
-    if found is None:
-        if len(_heads) >= _REMEMBERED:
-            _heads.clear()
-        described = [
-            {
-                "name": name,
-                "datatype": datatype_of(item),
-                "shape": list(item.shape),
-                "parameters": {"binary_data_size": item.nbytes},
-            }
-            for name, item in outputs.items()
-        ]
-        before = orjson.dumps({"model_name": response.model, "model_version": str(response.version)})[:-1]
-        found = _heads[key] = (before, b',"outputs":' + orjson.dumps(described) + b"}")
-    return found
+    return _heads.get(key, _made_head, response, outputs)
+
+
+def _made_head(response: InferenceResponse, outputs: dict[str, Array]) -> tuple[bytes, bytes]:
+    described = [
+        {
+            "name": name,
+            "datatype": datatype_of(item),
+            "shape": list(item.shape),
+            "parameters": {"binary_data_size": item.nbytes},
+        }
+        for name, item in outputs.items()
+    ]
+    before = orjson.dumps({"model_name": response.model, "model_version": str(response.version)})[:-1]
+    return before, b',"outputs":' + orjson.dumps(described) + b"}"
 
 
 def _raw(array: Array) -> Buffer:

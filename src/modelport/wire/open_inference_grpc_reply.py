@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from modelport.core.batch import BatchedResponse
 from modelport.core.datatypes import Array, datatype_of
@@ -19,6 +18,7 @@ from modelport.wire.open_inference_grpc_messages import message, put_parameters
 from modelport.wire.open_inference_grpc_scan import varint
 from modelport.wire.output_forms import OutputForms
 from modelport.wire.quoting import error_text
+from modelport.wire.remembered import Remembered
 from modelport.wire.tensors import raw_from_array
 
 Message = bytes | list[Buffer]
@@ -35,7 +35,7 @@ _SMALL = 32768
 _REMEMBERED = 4096
 _MEMO = "open_inference_grpc"
 
-_prefixes: dict[Any, bytes] = {}
+_prefixes: Remembered[bytes] = Remembered(_REMEMBERED)
 
 
 def encode_plain(response: InferenceResponse) -> Message:
@@ -50,11 +50,11 @@ def encode_plain(response: InferenceResponse) -> Message:
             prepared = memo[rows] = _prepare(response, rows)
         if prepared:
             return _encode_rows(response, prepared)
-    head = [_remembered((response.model, response.version), _names, response)]
+    head = [_prefixes.get((response.model, response.version), _names, response)]
     raw: list[Buffer] = []
     size = 0
     for name, array in response.outputs.items():
-        head.append(_remembered((name, array.dtype, array.shape), _described, name, array))
+        head.append(_prefixes.get((name, array.dtype, array.shape), _described, name, array))
         small = array.nbytes <= _SMALL and array.dtype.kind not in "OSU"
         content = array.tobytes() if small else raw_from_array(array)
         raw += (_RAW + varint(len(content)), content)
@@ -72,12 +72,12 @@ def _prepare(response: BatchedResponse, rows: int) -> list[tuple[bytes, bytes, i
     Empty where rows can't be cut out of the bytes: texts.
     """
     columns: list[tuple[bytes, bytes, int]] = []
-    head = [_remembered((response.model, response.version), _names, response)]
+    head = [_prefixes.get((response.model, response.version), _names, response)]
     for name, array in response.batch.outputs.items():
         if array.dtype.kind in "OSU" or not len(array):
             return []
         some = array[:rows]
-        head.append(_remembered((name, array.dtype, some.shape), _described, name, some))
+        head.append(_prefixes.get((name, array.dtype, some.shape), _described, name, some))
         columns.append((_RAW + varint(some.nbytes), array.tobytes(), array.nbytes // len(array)))
     if columns:
         before, raw, size = columns[0]
@@ -124,15 +124,6 @@ class ReplyOptions:
                 content = b""  # an entry that says nothing: clients count them
             raw += (_RAW + varint(len(content)), content)
         return [written.SerializeToString(), *raw]
-
-
-def _remembered(key: Any, make: Callable[..., bytes], *arguments: Any) -> bytes:
-    found = _prefixes.get(key)
-    if found is None:
-        if len(_prefixes) >= _REMEMBERED:
-            _prefixes.clear()
-        found = _prefixes[key] = make(*arguments)
-    return found
 
 
 def _names(response: InferenceResponse) -> bytes:

@@ -21,6 +21,7 @@ from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.core.signature import Signature, TensorSpec
 from modelport.wire.http import Buffer, HttpReply
 from modelport.wire.json_tensors import dumps, json_elements
+from modelport.wire.remembered import Remembered
 
 Reader = Callable[[Buffer], InferenceRequest | None]
 
@@ -133,7 +134,7 @@ def _builder(spec: TensorSpec) -> Callable[[Any], Array | None]:
     return build
 
 
-_prefixes: dict[Any, bytes] = {}
+_prefixes: Remembered[bytes] = Remembered(_REMEMBERED)
 
 
 def encode_json(response: InferenceResponse) -> HttpReply:
@@ -147,11 +148,11 @@ def encode_json(response: InferenceResponse) -> HttpReply:
     if response.id or response.parameters:
         head = dumps(envelope_of(response))[:-1]
     else:
-        head = _remembered((response.model, response.version), _plain_head, response)
+        head = _prefixes.get((response.model, response.version), _plain_head, response)
     parts = [head]
     before = b',"outputs":['
     for name, array in response.outputs.items():
-        parts += (before, _remembered((name, array.dtype, array.shape), _tensor_head, name, array))
+        parts += (before, _prefixes.get((name, array.dtype, array.shape), _tensor_head, name, array))
         parts.append(_elements(name, array))
         before = b"},"
     parts.append(b"}]}" if response.outputs else b',"outputs":[]}')
@@ -161,7 +162,7 @@ def encode_json(response: InferenceResponse) -> HttpReply:
 def _encode_row(response: BatchedResponse, columns: list[tuple[bytes, list[bytes]]]) -> HttpReply:
     """A response of one row, out of the texts that were made for the whole batch."""
     row = response.start
-    parts = [_remembered((response.model, response.version), _plain_head, response)]
+    parts = [_prefixes.get((response.model, response.version), _plain_head, response)]
     if response.id:
         parts += (b',"id":', orjson.dumps(response.id))
     for head, texts in columns:
@@ -184,7 +185,7 @@ def _columns(response: BatchedResponse) -> list[tuple[bytes, list[bytes]]]:
         text = orjson.dumps(array, option=_NUMPY)
         if b"null" in text:
             return []
-        head = _remembered((name, array.dtype, (1, *array.shape[1:])), _tensor_head, name, array[:1])
+        head = _prefixes.get((name, array.dtype, (1, *array.shape[1:])), _tensor_head, name, array[:1])
         columns.append((before + head + b"[", text[1:-1].split(b",") if array.ndim == 1 else text[2:-2].split(b"],[")))
         before = b"]},"
     return columns
@@ -198,15 +199,6 @@ def envelope_of(response: InferenceResponse) -> dict[str, Any]:
     if response.parameters:
         head["parameters"] = response.parameters
     return head
-
-
-def _remembered(key: Any, make: Callable[..., bytes], *arguments: Any) -> bytes:
-    found = _prefixes.get(key)
-    if found is None:
-        if len(_prefixes) >= _REMEMBERED:
-            _prefixes.clear()
-        found = _prefixes[key] = make(*arguments)
-    return found
 
 
 def _plain_head(response: InferenceResponse) -> bytes:

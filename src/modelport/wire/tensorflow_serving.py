@@ -12,6 +12,7 @@ from typing import Any
 from modelport.core.errors import InvalidInputError, Kind, ModelportError
 from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.core.signature import Signature
+from modelport.wire import http
 from modelport.wire.http import Encode, HttpCall, HttpDialect, HttpReply, error_headers
 from modelport.wire.json_tensors import dumps, loads
 from modelport.wire.quoting import error_text, quoted
@@ -31,25 +32,7 @@ MODEL = r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>[^/:]+)|/labels/(
 _READER = "tensorflow_serving.reader"
 
 #: Kind → status code, as TensorFlow Serving gives them for its own codes.
-STATUS: dict[Kind, int] = {
-    Kind.INVALID_INPUT: 400,
-    Kind.NOT_FOUND: 404,
-    Kind.TOO_LARGE: 413,
-    Kind.UNSUPPORTED: 501,
-    Kind.TIMEOUT: 408,
-    Kind.DEADLINE_EXCEEDED: 504,
-    Kind.CANCELLED: 499,
-    Kind.OVERLOADED: 429,
-    Kind.UNAVAILABLE: 503,
-    Kind.CONFLICT: 409,
-    Kind.UNAUTHENTICATED: 401,
-    Kind.FORBIDDEN: 403,
-    Kind.INVALID_MODEL: 500,
-    Kind.MISSING_EXTRA: 501,
-    Kind.OUT_OF_RESOURCES: 429,
-    Kind.MODEL_FAILED: 500,
-    Kind.INTERNAL: 500,
-}
+STATUS: dict[Kind, int] = {**http.STATUS, Kind.OUT_OF_RESOURCES: 429}
 
 
 class TensorFlowServing:

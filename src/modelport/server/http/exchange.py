@@ -9,8 +9,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from modelport.core.errors import InternalError, ModelportError
-from modelport.core.messages import InferenceRequest, InferenceResponse
-from modelport.engine.served import ServedVersion
+from modelport.core.messages import InferenceResponse
 from modelport.server.http.routes import Route
 from modelport.wire.compression import compress, decompress
 from modelport.wire.http import Buffer, HttpCall, HttpReply
@@ -99,7 +98,7 @@ class Exchange:
             return
         served, request = self._served, self._request
         self._finish(reply)
-        served.meter(self.route.dialect.name).count(request, _rows(served, request), perf_counter_ns())
+        served.meter(self.route.dialect.name).count(request, served.rows_of(request), perf_counter_ns())
 
     def _finish(self, reply: HttpReply) -> None:
         self.reply = reply
@@ -108,14 +107,6 @@ class Exchange:
 
 def _nothing() -> None:
     """The connection flushes by itself."""
-
-
-def _rows(served: ServedVersion, request: InferenceRequest) -> int:
-    """How many rows of data the request had: its first input's first dimension, for a model of batches."""
-    if served.batched:
-        for array in request.inputs.values():
-            return len(array)
-    return 1
 
 
 def _defect(error: Exception) -> InternalError:
