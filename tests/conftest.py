@@ -32,6 +32,20 @@ def server(model_folder: Path) -> Iterator[Running]:
     assert running.stop() == 0, running.output
 
 
+@pytest.fixture(scope="session")
+def serve_models() -> Iterator[Callable[..., str]]:
+    """Serves files until the tests end: `serve_models(*files)` gives the URL."""
+    started: list[Running] = []
+
+    def start(*files: Path) -> str:
+        started.append(Running(*files))
+        return started[-1].wait_ready().url
+
+    yield start
+    for running in started:
+        running.stop()
+
+
 @pytest.fixture
 def run_server() -> Iterator[Callable[..., Running]]:
     """Starts servers of a test's own; what still runs at its end is killed."""

@@ -1,11 +1,7 @@
 import json
-import re
 import shutil
 import socket
-import subprocess
-import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -58,32 +54,8 @@ def fraud(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def modelport_serve(tmp_path_factory):
-    """Makes real servers: the URL of a `modelport serve` process for these files."""
-    processes = []
-
-    def start(*files):
-        log = tmp_path_factory.mktemp("serve") / "log"
-        command = [sys.executable, "-m", "modelport", "serve", *map(str, files), "--port", "0"]
-        with log.open("wb") as out:
-            processes.append(subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT))
-        for _ in range(300):
-            found = re.search(r" on (http://\S+)", log.read_text())
-            if found:
-                return found[1]
-            assert processes[-1].poll() is None, log.read_text()
-            time.sleep(0.1)
-        raise AssertionError(log.read_text())
-
-    yield start
-    for process in processes:
-        process.terminate()
-        process.wait(20)
-
-
-@pytest.fixture(scope="module")
-def modelport_url(modelport_serve, fraud):
-    return modelport_serve(fraud)
+def modelport_url(serve_models, fraud):
+    return serve_models(fraud)
 
 
 @pytest.fixture(scope="module")
@@ -257,9 +229,9 @@ def test_no_server_there():
     assert "modelport serve" in result.stderr
 
 
-def test_a_server_of_several_models_needs_the_name(modelport_serve, fraud, tmp_path):
+def test_a_server_of_several_models_needs_the_name(serve_models, fraud, tmp_path):
     shutil.copy(fraud, tmp_path / "spam.onnx")
-    url = modelport_serve(fraud, tmp_path / "spam.onnx")
+    url = serve_models(fraud, tmp_path / "spam.onnx")
     result = run(url, "--data", json.dumps(RECORD))
     assert result.exit_code == 2
     assert "serves these models: fraud, spam; name one with --model" in result.stderr

@@ -8,12 +8,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-import re
 import struct
-import subprocess
-import sys
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -187,27 +183,3 @@ def behaviour():
 def echo_url(behaviour):
     with serving(behaviour) as url:
         yield url
-
-
-@pytest.fixture(scope="session")
-def serve_models(tmp_path_factory):
-    """Makes real servers: `serve_models(*files)` gives the URL of a `modelport serve` process."""
-    processes = []
-
-    def start(*files):
-        log = tmp_path_factory.mktemp("serve") / "log"
-        command = [sys.executable, "-m", "modelport", "serve", *map(str, files), "--port", "0"]
-        with log.open("wb") as out:
-            processes.append(subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT))
-        for _ in range(300):
-            found = re.search(r" on (http://\S+)", log.read_text())
-            if found:
-                return found[1]
-            assert processes[-1].poll() is None, log.read_text()
-            time.sleep(0.1)
-        raise AssertionError(log.read_text())
-
-    yield start
-    for process in processes:
-        process.terminate()
-        process.wait(20)
