@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from modelport.core.datatypes import Array
+from modelport.core.deadline import Deadline
+from modelport.core.declared import DeclaredTensor
 from modelport.core.signature import Signature
 
 
 @dataclass(frozen=True, slots=True)
 class LoadSpec:
-    """How to load: threads for one prediction (0: as many as the CPU quota allows), device, options by name."""
+    """How to load: threads for one prediction (0: as many as the CPU quota allows), device, options by name.
+
+    `inputs` and `outputs` are what the model's owner declares. A format that says itself what its tensors are does not
+    need them; one that does not takes names, order, datatypes and shapes from them.
+    """
 
     threads: int = 0
     device: str = "cpu"
     options: dict[str, str] = field(default_factory=dict)
+    inputs: tuple[DeclaredTensor, ...] = ()
+    outputs: tuple[DeclaredTensor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,27 @@ class LoadedModel(Protocol):
 
     def close(self) -> None:
         """Give back what it holds. Nothing is called afterwards."""
+
+
+@runtime_checkable
+class StreamingModel(LoadedModel, Protocol):
+    """A model that answers one request with several responses: generated text, say. `predict` gives the last one."""
+
+    def stream(self, inputs: dict[str, Array], outputs: tuple[str, ...] | None = None) -> Iterator[dict[str, Array]]:
+        """The responses one after the other, each like what `predict` gives.
+
+        The iterator is used on one thread, not on the caller's; closing it early ends the work. Raises as `predict`.
+        """
+
+
+@runtime_checkable
+class InterruptibleModel(LoadedModel, Protocol):
+    """A model whose prediction can be cut short: it runs in a process of its own, say."""
+
+    def predict_until(
+        self, inputs: dict[str, Array], outputs: tuple[str, ...] | None, deadline: Deadline | None
+    ) -> dict[str, Array]:
+        """As `predict`; raises DeadlineExceededError soon after the deadline has passed, whatever the model does."""
 
 
 @runtime_checkable

@@ -23,10 +23,14 @@ GROUP = "modelport.runtimes"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where a format's runtime is, and what to install for it (as `pip install` takes it)."""
+    """Where a format's runtime is, and what to install for it (as `pip install` takes it).
+
+    `runs_code` says that loading such a file can run code that stands in it.
+    """
 
     target: str
     install: str
+    runs_code: bool = False
 
 
 BUILT_IN: dict[str, Entry] = {

@@ -1,0 +1,80 @@
+"""What a model's owner declares about its tensors, where the file does not say it or says it worse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from modelport.core.datatypes import DTYPES
+from modelport.core.meaning import Meaning
+from modelport.core.meaning_document import meaning_from_dict
+from modelport.core.nearest import did_you_mean
+from modelport.core.signature import Shape, Signature, TensorSpec
+
+_OWN = ("datatype", "shape")
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredTensor:
+    """One input or output by name; what is None is not declared. `shape` () is a scalar."""
+
+    name: str
+    datatype: str | None = None
+    shape: Shape = None
+    meaning: Meaning | None = None
+
+    def spec(self, datatype: str = "FP32", shape: Shape = (-1,)) -> TensorSpec:
+        """The whole specification; what is not declared is what the arguments say."""
+        return TensorSpec(
+            self.name, self.datatype or datatype, shape if self.shape is None else self.shape, self.meaning
+        )
+
+
+def declared_tensors(tables: Any) -> tuple[DeclaredTensor, ...]:
+    """Read `{"x": {"datatype": "FP32", "shape": [-1, 30], "kind": "tabular", "columns": [...]}}`, in the order given.
+
+    Raises ValueError naming what is wrong.
+    """
+    if not isinstance(tables, Mapping):
+        raise ValueError("must be tables by tensor name, such as [inputs.x]")
+    return tuple(_declared(str(name), table) for name, table in tables.items())
+
+
+def _declared(name: str, table: Any) -> DeclaredTensor:
+    if not isinstance(table, Mapping):
+        raise ValueError(f"{name!r} must be a table with datatype, shape or kind, not {table!r}")
+    datatype, shape = table.get("datatype"), table.get("shape")
+    if datatype is not None and datatype not in DTYPES:
+        near = did_you_mean(str(datatype), DTYPES)
+        raise ValueError(f"{name!r}: unknown datatype {datatype!r}{near}; it is one of {', '.join(DTYPES)}")
+    if shape is not None and not _is_shape(shape):
+        raise ValueError(f"{name!r}: a shape is a list of whole numbers such as [-1, 30] (-1 is any), not {shape!r}")
+    rest = {key: value for key, value in table.items() if key not in _OWN}
+    try:
+        meaning = meaning_from_dict(rest) if rest else None
+    except ValueError as error:
+        raise ValueError(f"{name!r}: {error}") from None
+    return DeclaredTensor(name, datatype, None if shape is None else tuple(shape), meaning)
+
+
+def _is_shape(shape: Any) -> bool:
+    return isinstance(shape, list | tuple) and all(type(size) is int and size >= -1 for size in shape)
+
+
+def with_meanings(
+    signature: Signature, inputs: Iterable[DeclaredTensor], outputs: Iterable[DeclaredTensor]
+) -> Signature:
+    """The signature with the declared meanings in place of the file's; the same object where none is declared.
+
+    Raises InvalidInputError for a name that is no tensor's.
+    """
+    given = {item.name: item.meaning for item in inputs if item.meaning is not None and signature.input(item.name)}
+    made = {item.name: item.meaning for item in outputs if item.meaning is not None and signature.output(item.name)}
+    if not given and not made:
+        return signature
+    return replace(
+        signature,
+        inputs=tuple(replace(spec, meaning=given.get(spec.name, spec.meaning)) for spec in signature.inputs),
+        outputs=tuple(replace(spec, meaning=made.get(spec.name, spec.meaning)) for spec in signature.outputs),
+    )
