@@ -106,7 +106,7 @@ async def test_what_a_model_raises_is_the_requests_error_and_nothing_else_breaks
     with raised:
         await made.infer(served, request())
     assert (await made.infer(serve(made, version=2, execution=execution), request(5))).outputs["y"].tolist() == [5]
-    assert served.inflight == made.pool.waiting == 0
+    assert served.inflight == made.scheduler.waiting == 0
     made.close()
 
 
@@ -192,7 +192,7 @@ async def test_a_full_queue_refuses_and_comes_free_again():
     served = serve(made, slow_model(gate), execution="pool")
     held = [asyncio.create_task(made.infer(served, request(number))) for number in range(3)]
     await settle()
-    with pytest.raises(OverloadedError, match="3 requests wait already"):
+    with pytest.raises(OverloadedError, match="2 requests wait already"):
         await made.infer(served, request())
     assert served.inflight == 3
     gate.open()
@@ -268,10 +268,10 @@ async def test_a_caller_that_went_away_leaves_nothing_behind():
     gate.open()
     await asyncio.gather(held, return_exceptions=True)
     for _ in range(200):
-        if made.pool.waiting == 0:
+        if made.scheduler.waiting == 0:
             break
         await asyncio.sleep(0.01)
-    assert made.pool.waiting == served.inflight == 0
+    assert made.scheduler.waiting == served.inflight == 0
     made.close()
 
 

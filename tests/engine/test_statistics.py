@@ -70,6 +70,6 @@ async def test_large_requests_leave_the_pool_once_the_model_proved_quick():
     assert len(answered) == 1  # on this thread
     made.submit(served, request(1, 2, 3, 4), answered.append)
     assert len(answered) == 1  # larger than what was proved: in a thread
-    while made.pool.waiting:
+    while made.scheduler.waiting:
         await asyncio.sleep(0.01)
     made.close()

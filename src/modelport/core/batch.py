@@ -28,6 +28,7 @@ class BatchedResponse(InferenceResponse):
         self.version = version
         self.id = request_id
         self.parameters = None
+        self.cache = ""
         self.batch = batch
         self.start = start
         self.end = end

@@ -31,6 +31,7 @@ class TraceContext:
 class InferenceRequest:
     """Named arrays for one model. The arrays are not written to; `outputs` None means all of them.
 
+    `priority` 0 is interactive, 1 is bulk, which waits for the others. `cancelled`: nobody waits for the answer any more.
     The last four say when it passed each stage: nanoseconds of `time.perf_counter_ns`, 0 where it has not.
     """
 
@@ -41,6 +42,8 @@ class InferenceRequest:
     caller: Caller | None = None
     deadline: Deadline | None = None
     trace: TraceContext | None = None
+    priority: int = 0
+    cancelled: bool = False
     received: int = 0
     decoded: int = 0
     started: int = 0
@@ -49,10 +52,15 @@ class InferenceRequest:
 
 @dataclass(slots=True)
 class InferenceResponse:
-    """Named arrays from one version, in the order asked for."""
+    """Named arrays from one version, in the order asked for.
+
+    `cache` says what a response cache had to do with it: `hit`, `miss`, `joined` (to a request that was under way), or
+    nothing.
+    """
 
     model: str
     version: int
     outputs: dict[str, Array]
     id: str = ""
     parameters: Parameters | None = None
+    cache: str = ""

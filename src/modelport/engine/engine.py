@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 
+from modelport.core.deadline import Deadline
 from modelport.core.errors import ModelportError, NotFoundError, UnavailableError
 from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.core.nearest import did_you_mean
-from modelport.engine.execution import Pool, run_now
+from modelport.engine.cache import ResponseCache
+from modelport.engine.execution import run_now
 from modelport.engine.metrics.metrics import Metrics
-from modelport.engine.served import ServedModel, ServedVersion
+from modelport.engine.scheduler import Scheduler
+from modelport.engine.served import Done, ServedModel, ServedVersion
 from modelport.engine.settings import EngineSettings
+from modelport.engine.streaming import Channel
 from modelport.engine.tick import Tick
 
 _STARTING = "the server is starting and does not know its models yet; try again in a moment"
 #: The states in which there is nothing to wait for: what was unloaded on purpose is not missed.
 _SETTLED = ("ready", "unloaded")
-#: Called with the outcome on the event loop's thread, perhaps before `submit` returns.
-Done = Callable[[InferenceResponse | ModelportError], None]
 
 
 class Engine:
@@ -27,7 +29,8 @@ class Engine:
     def __init__(self, settings: EngineSettings | None = None, metrics: Metrics | None = None) -> None:
         self.settings = settings or EngineSettings()
         self.metrics = metrics or Metrics()
-        self.pool = Pool(self.settings)
+        self.scheduler = Scheduler(self.settings)
+        self.cache = ResponseCache(self.settings.cache_mb * 1_000_000, self.metrics)
         self.tick = Tick(self.settings.inline_ms, self.settings.tick_requests)
         self._models: dict[str, ServedModel] = {}
         self.starting = False
@@ -63,17 +66,54 @@ class Engine:
         return found
 
     def submit(self, served: ServedVersion, request: InferenceRequest, done: Done) -> None:
-        """Run a request that fits the version's signature, and call `done` with its response or its error."""
-        if served.execution == "pool":
-            self.pool.submit(served, request, done)
-            return
-        size = _size(request)
-        if size > self.settings.inline_bytes and size > served.proven_bytes:
-            self.pool.submit(served, request, done)
-        elif served.execution == "tick" and size <= self.settings.inline_bytes:
-            self.tick.submit(served, request, done)
+        """Run a request that fits the version's signature, and call `done` with its response or its error.
+
+        `done` is called on the event loop's thread, perhaps before this returns.
+        """
+        if served.special:
+            self._prepare(served, request)
+            if served.front is not None:
+                served.front(served, request, done)
+                return
+        self.run(served, request, done)
+
+    def run(self, served: ServedVersion, request: InferenceRequest, done: Done) -> None:
+        """`submit`, behind what stands before the version: a cache, say."""
+        execution = served.execution
+        if execution == "tick" or execution == "inline":  # noqa: PLR1714 - on the hot path, half the cost of a tuple
+            size = _size(request)
+            if size > self.settings.inline_bytes and size > served.proven_bytes:
+                self.scheduler.submit(served, request, done)
+            elif execution == "tick" and size <= self.settings.inline_bytes:
+                self.tick.submit(served, request, done)
+            else:
+                done(run_now(served, request, self.settings.inline_ms))
         else:
-            done(run_now(served, request, self.settings.inline_ms))
+            self.scheduler.submit(served, request, done)
+
+    async def stream(self, served: ServedVersion, request: InferenceRequest) -> AsyncIterator[InferenceResponse]:
+        """All responses to a request: several from a model that streams, one from any other. Raises its ModelportError.
+
+        A reader that stops early ends the work.
+        """
+        if not served.streams:
+            yield await self.infer(served, request)
+            return
+        if served.special:
+            self._prepare(served, request)
+        channel = Channel(request)
+        self.scheduler.submit(served, request, channel.end, channel)
+        async for response in channel.read():
+            yield response
+
+    def _prepare(self, served: ServedVersion, request: InferenceRequest) -> None:
+        """What the model's options say about requests that do not say it themselves."""
+        options = served.options
+        seconds = options.timeout_seconds or self.settings.request_seconds
+        if seconds and request.deadline is None:
+            request.deadline = Deadline.after(seconds)
+        if options.priority == "bulk":
+            request.priority = 1
 
     async def infer(self, served: ServedVersion, request: InferenceRequest) -> InferenceResponse:
         """`submit`, awaited. Raises the request's ModelportError."""
@@ -104,8 +144,8 @@ class Engine:
         self._models.pop(name, None)
 
     def close(self) -> None:
-        """Stop the pool's threads and close every model."""
-        self.pool.close()
+        """Stop the scheduler's threads and close every model."""
+        self.scheduler.close()
         for model in self._models.values():
             for version in model.versions:
                 version.retire()

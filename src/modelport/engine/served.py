@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from modelport.core.errors import ModelportError
-from modelport.core.messages import InferenceRequest
-from modelport.core.runtime import LoadedModel, ModelInfo
+from modelport.core.messages import InferenceRequest, InferenceResponse
+from modelport.core.runtime import InterruptibleModel, LoadedModel, ModelInfo, StreamingModel
 from modelport.core.signature import Signature
+from modelport.engine.cost_curve import CostCurve
 from modelport.engine.metrics.executions import Executions
 from modelport.engine.metrics.metrics import Meter, Metrics
+from modelport.engine.settings import ServingOptions
 
 _log = logging.getLogger("modelport.engine")
-#: `tick`: on the event loop, batched per pass; `inline`: on the event loop, one by one; `pool`: in threads.
-Execution = Literal["tick", "inline", "pool"]
+#: `tick`: on the event loop, batched per pass; `inline`: on the event loop, one by one; `pool`: in threads;
+#: `process`: in processes of its own; `pipeline`: by other models.
+Execution = Literal["tick", "inline", "pool", "process", "pipeline"]
+#: Called with the outcome on the event loop's thread, perhaps before what it was given to returns.
+Done = Callable[[InferenceResponse | ModelportError], None]
+#: Takes a version's requests before they are run: a cache, say.
+Front = Callable[["ServedVersion", InferenceRequest, Done], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -39,9 +47,22 @@ class ServedVersion:
     #: Inputs of up to so many bytes were predicted quickly, though they are large.
     proven_bytes: int = 0
     waiting: list[Any] = field(default_factory=list)
+    options: ServingOptions = field(default_factory=ServingOptions)
+    #: Rows of several requests may be computed together: they were seen not to depend on each other.
+    joinable: bool = False
+    #: Predictions that can run at once because the model itself has as many instances; 0 where that is no matter.
+    instances: int = 0
+    curve: CostCurve = field(default_factory=CostCurve)
+    #: Called once it is closed.
+    on_close: list[Callable[[], None]] = field(default_factory=list)
+    front: Front | None = None
+    #: Whether a request passes more than its execution: a front, a default deadline or priority.
+    special: bool = False
     signature: Signature = field(init=False)
     info: ModelInfo = field(init=False)
     batched: bool = field(init=False)
+    interruptible: bool = field(init=False)
+    streams: bool = field(init=False)
     executions: Executions = field(init=False)
     _meters: dict[str, Meter] = field(init=False, default_factory=dict)
 
@@ -49,6 +70,8 @@ class ServedVersion:
         self.signature = self.loaded.signature
         self.info = self.loaded.info
         self.batched = self.signature.batched
+        self.interruptible = isinstance(self.loaded, InterruptibleModel)
+        self.streams = isinstance(self.loaded, StreamingModel)
         self.executions = Executions(self.metrics, self.model, self.version)
 
     def meter(self, dialect: str) -> Meter:
@@ -77,10 +100,12 @@ class ServedVersion:
 
     def _close_when_unused(self) -> None:
         if self.retired and self.inflight == 0 and not self.waiting:
-            try:
-                self.loaded.close()
-            except Exception:  # neither the last request nor the change that is under way shall fail with it
-                _log.exception("closing %s@%d failed", self.model, self.version)
+            closing, self.on_close = self.on_close, []
+            for close in (*closing, self.loaded.close):
+                try:
+                    close()
+                except Exception:  # neither the last request nor the change that is under way shall fail with it
+                    _log.exception("closing %s@%d failed", self.model, self.version)
 
 
 @dataclass(slots=True, eq=False)

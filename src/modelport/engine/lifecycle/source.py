@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelport.artifacts.digest import Fingerprint, fingerprint
+from modelport.artifacts.model_file import NAME, ModelFile, model_file
 from modelport.core.errors import InvalidInputError, ModelportError, NotFoundError
 from modelport.core.references import check_model_name
 from modelport.runtimes import catalog
@@ -18,10 +19,18 @@ _UNFINISHED = (".part", ".tmp", ".crdownload", ".swp", "~")
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """The files of one version, and the state in which they were seen."""
+    """The files of one version, and the state in which they were seen.
+
+    `folders` are those whose `modelport.toml` speaks of it, the last one with the last word.
+    """
 
     path: Path
     fingerprint: Fingerprint
+    folders: tuple[Path, ...] = ()
+
+    def model_file(self, model: str) -> ModelFile:
+        """What its owner says about it under that name. Raises InvalidModelError."""
+        return model_file(model, *self.folders)
 
 
 #: model → version → artifact
@@ -96,7 +105,8 @@ def _versions(folder: Path) -> dict[int, Artifact]:
                 _log.warning("skipped: %s is version %d, and so is %s", child, number, versions[number].path)
                 continue
             # all files of the folder tell a change: a model's weights may lie beside it, and come later
-            versions[number] = Artifact(model, fingerprint(child))
+            folders = (folder, child)
+            versions[number] = Artifact(model, fingerprint(child) + fingerprint(folder / NAME), folders)
     return versions
 
 
@@ -134,6 +144,7 @@ def _hidden(path: Path) -> bool:
 
 
 def _artifact(path: Path) -> Artifact:
-    """A model of a single file, and the file of its weights beside it, as exporters of ONNX name that."""
-    weights = [path.with_name(path.name + ending) for ending in (".data", "_data")]
-    return Artifact(path, fingerprint(path) + tuple(mark for file in weights for mark in fingerprint(file)))
+    """A model of a single file, with its weights beside it as exporters of ONNX name them, and its owner's words."""
+    beside = [path.with_name(name) for name in (path.name + ".data", path.name + "_data", NAME)]
+    marks = tuple(mark for file in beside for mark in fingerprint(file))
+    return Artifact(path, fingerprint(path) + marks, (path.parent,))

@@ -17,7 +17,7 @@ _SECONDS, _RUNS = 0.25, 15
 
 def measured_cost(loaded: LoadedModel) -> float | None:
     """Milliseconds of one prediction on a row of zeros, the median of a few; None where the model refuses it."""
-    inputs = {spec.name: _zeros(spec) for spec in loaded.signature.inputs if not spec.optional}
+    inputs = {spec.name: zeros(spec) for spec in loaded.signature.inputs if not spec.optional}
     costs: list[float] = []
     begin = perf_counter()
     while len(costs) < _RUNS and perf_counter() - begin < _SECONDS:
@@ -69,7 +69,7 @@ def _alike(together: Array, first: Array, second: Array) -> bool:
     return np.allclose(together.astype(np.float64), apart.astype(np.float64), rtol=1e-3, atol=1e-5, equal_nan=True)
 
 
-def _zeros(spec: TensorSpec) -> Array:
+def zeros(spec: TensorSpec) -> Array:
     """The smallest plausible tensor: every free dimension is 1."""
     shape = (1,) if spec.shape is None else spec.shape
     array = np.zeros([1 if size == -1 else size for size in shape], DTYPES[spec.datatype])

@@ -72,6 +72,10 @@ class Metrics:
         """Add to a counter."""
         self._row(_key("counter", name, labels), 1)[0] += amount
 
+    def counter(self, name: str, labels: Labels) -> Row:
+        """A counter's row of one number, to be added to in place."""
+        return self._row(_key("counter", name, labels), 1)
+
     def set(self, name: str, labels: Labels, value: float) -> None:
         """Set a gauge; over several workers gauges add up."""
         self._row(_key("gauge", name, labels), 1)[0] = value
