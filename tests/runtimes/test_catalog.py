@@ -16,6 +16,7 @@ from modelport.core.errors import InternalError, InvalidModelError, MissingExtra
 from modelport.core.runtime import LoadSpec, Runtime
 from modelport.runtimes import catalog
 from modelport.runtimes.catalog import Entry, detect, formats, load, runtime_for
+from modelport.runtimes.detection import look_at
 from modelport.testing.fakes import FakeRuntime
 
 
@@ -70,14 +71,19 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_a_file_is_instead(tmp_path, name):
+def test_what_a_file_is(tmp_path, name):
     content, description = FILES[name]
     path = tmp_path / name
     path.write_bytes(content)
+    look = look_at(path)
+    assert look.description.startswith(description)
+    if look.format in catalog.BUILT_IN:
+        assert detect(path) == look.format
+        return
     with pytest.raises(InvalidModelError) as caught:
         detect(path)
     assert str(caught.value).startswith(f"{name} is {description}")
-    assert str(caught.value).endswith("Supported: onnx")
+    assert str(caught.value).endswith(f"Supported: {', '.join(catalog.BUILT_IN)}")
 
 
 FOLDERS = {
@@ -89,8 +95,13 @@ FOLDERS = {
 
 
 @pytest.mark.parametrize("member", FOLDERS)
-def test_what_a_folder_is_instead(tmp_path, member):
+def test_what_a_folder_is(tmp_path, member):
     (tmp_path / member).touch()
+    look = look_at(tmp_path)
+    assert look.description == FOLDERS[member]
+    if look.format in catalog.BUILT_IN:
+        assert detect(tmp_path) == look.format
+        return
     with pytest.raises(InvalidModelError, match=f"is {FOLDERS[member]}"):
         detect(tmp_path)
 
@@ -127,14 +138,17 @@ def test_load(tmp_path):
 
 
 def test_the_formats():
-    assert formats() == ["onnx"]
+    assert formats() == list(catalog.BUILT_IN)
+    assert formats()[0] == "onnx"
     assert isinstance(runtime_for("onnx"), Runtime)
 
 
 def test_a_format_that_nothing_loads():
     with pytest.raises(NotFoundError) as caught:
         runtime_for("onx")
-    assert str(caught.value) == "no runtime loads the format 'onx' (did you mean 'onnx'?); there are onnx"
+    assert str(caught.value) == "no runtime loads the format 'onx' (did you mean 'onnx'?); there are {}".format(
+        ", ".join(catalog.BUILT_IN)
+    )
 
 
 def test_a_framework_that_is_not_installed(monkeypatch):
@@ -173,7 +187,7 @@ def plugin(monkeypatch):
 
 def test_a_runtime_of_another_package(plugin, tmp_path):
     plugin("modelport.testing.fakes:FakeRuntime")
-    assert formats() == ["onnx", "fake"]
+    assert formats() == [*catalog.BUILT_IN, "fake"]
     assert isinstance(runtime_for("fake"), FakeRuntime)
     path = tmp_path / "m.fake"
     path.write_text(json.dumps({"fake": "echo", "shape": [-1, 2]}))
@@ -183,15 +197,15 @@ def test_a_runtime_of_another_package(plugin, tmp_path):
 
 
 def test_a_format_that_is_told_apart_and_has_a_runtime(plugin, tmp_path):
-    plugin("modelport.testing.fakes:FakeRuntime", "lightgbm")
-    path = tmp_path / "m.txt"
-    path.write_bytes(FILES["m.txt"][0])
-    assert detect(path) == "lightgbm"
+    plugin("modelport.testing.fakes:FakeRuntime", "gguf")
+    path = tmp_path / "m.gguf"
+    path.write_bytes(FILES["m.gguf"][0])
+    assert detect(path) == "gguf"
 
 
 def test_built_in_runtimes_are_not_replaced(plugin):
     plugin("modelport.testing.fakes:FakeRuntime", "onnx")
-    assert formats() == ["onnx"]
+    assert formats() == list(catalog.BUILT_IN)
     assert not isinstance(runtime_for("onnx"), FakeRuntime)
 
 

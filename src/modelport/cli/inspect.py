@@ -10,14 +10,28 @@ from typing import Any
 import click
 import orjson
 
+from modelport.cli.inspect_code import code_document
+from modelport.cli.model_opening import open_file, trust_of, trust_options
 from modelport.cli.prediction_input import UnreadableError
 from modelport.cli.prediction_text import aligned
 from modelport.core.description import signature_to_dict
 from modelport.core.errors import ModelportError
-from modelport.core.meaning import Column, Image, Labels, Probabilities, Quantity, Tabular, Text
+from modelport.core.meaning import (
+    Audio,
+    Column,
+    Detection,
+    Forecast,
+    Image,
+    Labels,
+    Meaning,
+    Probabilities,
+    Quantity,
+    Ranking,
+    Tabular,
+    Text,
+)
 from modelport.core.runtime import LoadedModel
 from modelport.core.signature import TensorSpec, shape_text
-from modelport.runtimes.catalog import load
 
 WIDTH = 80
 
@@ -25,21 +39,31 @@ WIDTH = 80
 @click.command("inspect")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Write JSON instead of tables.")
-def inspect(file: Path, as_json: bool) -> None:
+@trust_options
+def inspect(file: Path, as_json: bool, trusted: tuple[str, ...], trust_globals: tuple[str, ...]) -> None:
     """Show a model file's signature: its inputs and outputs, and what they mean.
 
-    Also its format, where it comes from, and its description. Exits with 1 where the file is not a model that can be
-    loaded.
+    Also its format, where it comes from, and its description; and what a file that can run code when it is loaded
+    would import, which is found without loading it. Such a file is loaded only where it is trusted. Exits with 1 where
+    the file is not a model that can be loaded.
     """
     if not file.exists():
         raise UnreadableError(f"there is no file {str(file)!r}")
     try:
-        model = load(file)
+        trust = trust_of(trusted, trust_globals)
+        code = code_document(file, trust)
+        if code is not None and code.get("error") and not code["imports"]:
+            raise click.ClickException(code["error"])
+        if code is not None and "refused" in code:
+            document = {"file": str(file), "bytes": _size(file), **code}
+            click.echo(_json(document) if as_json else _refused_text(document))
+            return
+        model = open_file(file, trust)
     except ModelportError as error:
         raise click.ClickException(str(error)) from None
     try:
-        document = describe(file, model)
-        click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() if as_json else _text(document, model))
+        document = describe(file, model) | ({} if code is None else {"code": code})
+        click.echo(_json(document) if as_json else _text(document, model))
     finally:
         model.close()
 
@@ -58,6 +82,17 @@ def describe(file: Path, model: LoadedModel) -> dict[str, Any]:
     }
 
 
+def _json(document: dict[str, Any]) -> str:
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
+
+
+def _refused_text(document: dict[str, Any]) -> str:
+    """What is known of a file that is not loaded."""
+    facts = [f"file    {document['file']}", f"format  {document['format']}", f"size    {size_text(document['bytes'])}"]
+    lines = [*facts, "", *document["refused"].splitlines()]
+    return "\n".join(wrapped for line in lines for wrapped in (_wrapped("", line, 2) or [""]))
+
+
 def _size(file: Path) -> int:
     files = [file] if file.is_file() else [item for item in file.rglob("*") if item.is_file()]
     return sum(item.stat().st_size for item in files)
@@ -73,8 +108,16 @@ def _text(document: dict[str, Any], model: LoadedModel) -> str:
             "",
             *_tensors("Outputs", signature.outputs),
             *_columns(signature.inputs),
+            *_code(document.get("code")),
         ]
     )
+
+
+def _code(code: dict[str, Any] | None) -> Iterable[str]:
+    if code is not None:
+        yield from ("", "Code")
+        for line in code["description"].splitlines():
+            yield from _wrapped("  ", line, 4)
 
 
 def _facts(document: dict[str, Any]) -> Iterable[str]:
@@ -132,7 +175,26 @@ def meaning_text(spec: TensorSpec) -> str:
             text = f"a score for each of {_listed(labels)}" if labels else "a score for each class"
         case Quantity(unit=unit, description=description):
             text = f"{description or 'a quantity'}{f' in {unit}' if unit else ''}"
+        case None:
+            pass
+        case meaning:
+            text = _other_text(meaning)
     return text
+
+
+def _other_text(meaning: Meaning) -> str:
+    """The rarer kinds in words."""
+    match meaning:
+        case Audio(rate=rate, channels=channels):
+            return f"recordings (WAV), {rate} Hz, {'stereo' if channels == 2 else 'mono'}"
+        case Detection(labels=labels):
+            return f"boxes of objects of {_listed(labels)}" if labels else "boxes of objects"
+        case Ranking(items=items):
+            return f"scores of {len(items)} items, best first" if items else "scores of items, best first"
+        case Forecast(step=step, unit=unit):
+            return f"values of the steps to come{f', {step} each' if step else ''}{f', in {unit}' if unit else ''}"
+        case _:
+            return meaning.kind
 
 
 def _listed(labels: tuple[str, ...]) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 import click
 import orjson
 
+from modelport.cli.model_opening import open_file, trust_of, trust_options
 from modelport.cli.prediction_input import UnreadableError, read_input
 from modelport.cli.prediction_text import prediction_text
 from modelport.client import Client
@@ -20,7 +21,7 @@ from modelport.core.datatypes import Array, datatype_of
 from modelport.core.errors import InvalidInputError, ModelportError, NotFoundError, UnsupportedError
 from modelport.core.messages import InferenceResponse
 from modelport.core.signature import Signature, TensorSpec
-from modelport.runtimes.catalog import load
+from modelport.runtimes.trust import NO_TRUST, Trust
 from modelport.wire.plain import inputs_from_body
 from modelport.wire.predictions import predictions
 
@@ -53,6 +54,7 @@ class Target:
     "--header", "headers", multiple=True, metavar="NAME:VALUE", help="An HTTP header to send; may be repeated."
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON instead of bars and tables.")
+@trust_options
 def predict(
     *,
     target: str,
@@ -63,6 +65,8 @@ def predict(
     timeout: float,
     headers: tuple[str, ...],
     as_json: bool,
+    trusted: tuple[str, ...],
+    trust_globals: tuple[str, ...],
 ) -> None:
     """Predict with a served model or a model file.
 
@@ -76,7 +80,7 @@ def predict(
     given = read_input(input_words, data)
     try:
         if isinstance(place, Path):
-            answer = predict_by_file(place, given)
+            answer = predict_by_file(place, given, trust_of(trusted, trust_globals))
         else:
             with Client(place.server, timeout=timeout, headers=_headers(headers), retries=0) as client:
                 answer = predict_by_server(client, place, given)
@@ -106,9 +110,9 @@ def find_target(target: str, model: str | None, version: str | None) -> Target |
     return Target(found["server"], unquote(found["model"]), version or number, bool(found["protocol"]))
 
 
-def predict_by_file(path: Path, data: Any) -> Answer:
+def predict_by_file(path: Path, data: Any, trust: Trust = NO_TRUST) -> Answer:
     """Load the model, predict, and let go of it."""
-    model = load(path)
+    model = open_file(path, trust)
     try:
         return predict_by_signature(model.signature, data, model.predict)
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -80,6 +80,25 @@ class InterruptibleModel(LoadedModel, Protocol):
         self, inputs: dict[str, Array], outputs: tuple[str, ...] | None, deadline: Deadline | None
     ) -> dict[str, Array]:
         """As `predict`; raises DeadlineExceededError soon after the deadline has passed, whatever the model does."""
+
+
+@runtime_checkable
+class NamedSignatures(LoadedModel, Protocol):
+    """A model that can be asked in several ways, each with inputs and outputs of its own: a SavedModel."""
+
+    @property
+    def signatures(self) -> Mapping[str, LoadedModel]:
+        """All of them by name; each is closed by itself, the one that `predict` runs with the model."""
+
+
+@runtime_checkable
+class InterruptibleStream(StreamingModel, Protocol):
+    """A model whose stream can be cut short."""
+
+    def stream_until(
+        self, inputs: dict[str, Array], outputs: tuple[str, ...] | None, deadline: Deadline | None
+    ) -> Iterator[dict[str, Array]]:
+        """As `stream`; raises DeadlineExceededError soon after the deadline has passed, whatever the model does."""
 
 
 @runtime_checkable

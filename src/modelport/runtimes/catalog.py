@@ -35,6 +35,22 @@ class Entry:
 
 BUILT_IN: dict[str, Entry] = {
     "onnx": Entry("modelport.runtimes.onnx:OnnxRuntime", "onnxruntime"),
+    "skops": Entry("modelport.runtimes.skops:SkopsRuntime", "modelport[sklearn]"),
+    "pickle": Entry("modelport.runtimes.sklearn:PickleRuntime", "modelport[sklearn]", runs_code=True),
+    "xgboost": Entry("modelport.runtimes.xgboost:XGBoostRuntime", "modelport[xgboost]"),
+    "lightgbm": Entry("modelport.runtimes.lightgbm:LightGBMRuntime", "modelport[lightgbm]"),
+    "catboost": Entry("modelport.runtimes.catboost:CatBoostRuntime", "modelport[catboost]"),
+    "openvino": Entry("modelport.runtimes.openvino:OpenVinoRuntime", "modelport[openvino]"),
+    "torchscript": Entry("modelport.runtimes.torchscript:TorchScriptRuntime", "modelport[torch]"),
+    "torchserve": Entry("modelport.runtimes.torchserve_archive:TorchServeRuntime", "modelport[torch]"),
+    "torch_export": Entry("modelport.runtimes.torch_export:TorchExportRuntime", "modelport[torch]", runs_code=True),
+    "safetensors": Entry("modelport.runtimes.safetensors:SafetensorsRuntime", "modelport[torch]", runs_code=True),
+    "pytorch": Entry("modelport.runtimes.torch_pickle:TorchPickleRuntime", "modelport[torch]", runs_code=True),
+    "tensorflow": Entry("modelport.runtimes.saved_model:SavedModelRuntime", "modelport[tensorflow]"),
+    "keras": Entry("modelport.runtimes.keras:KerasRuntime", "modelport[tensorflow]"),
+    "tflite": Entry("modelport.runtimes.tflite:TFLiteRuntime", "modelport[tflite]"),
+    "pmml": Entry("modelport.runtimes.pmml:PmmlRuntime", "modelport[pmml]"),
+    "python": Entry("modelport.runtimes.python:PythonRuntime", "modelport", runs_code=True),
 }
 
 
@@ -60,6 +76,11 @@ def detect(path: Path) -> str:
         if look.format
         else f"{path.name} is {look.description}. Supported: {', '.join(known)}"
     )
+
+
+def entry_for(format: str) -> Entry:  # noqa: A002 - the word of the field
+    """Where the runtime of a format is; a plug-in's loads code of its own, not of the file."""
+    return BUILT_IN.get(format) or Entry("", "")
 
 
 def runtime_for(format: str) -> Runtime:  # noqa: A002 - the word of the field

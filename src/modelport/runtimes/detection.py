@@ -14,6 +14,8 @@ from modelport.runtimes.onnx_file import looks_like_onnx
 
 #: So much of a file's beginning is looked at.
 _HEAD = 64 << 10
+#: So much of a Python file.
+_CODE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,26 +30,32 @@ _PICKLE = Look("pickle", "a Python pickle (scikit-learn and joblib write them)")
 _ONNX = Look("onnx", "an ONNX model")
 _LIGHTGBM = Look("lightgbm", "a LightGBM model in text form")
 _XGBOOST = Look("xgboost", "an XGBoost model")
+_XGBOOST_BINARY = Look("xgboost", "an XGBoost model in the binary form that XGBoost 3.1 dropped, or no model")
+_SKOPS = Look("skops", "a skops archive of a scikit-learn model")
 _SAFETENSORS = Look("safetensors", "a safetensors file: weights without the model's code")
 _TFLITE = Look("tflite", "a TensorFlow Lite (LiteRT) model")
 _OPENVINO = Look("openvino", "an OpenVINO IR model")
 _KERAS = Look("keras", "a Keras 3 archive (.keras)")
+_KERAS_HDF5 = Look("keras", "an HDF5 file (Keras 1 and 2 write them)")
 _TORCHSCRIPT = Look("torchscript", "a TorchScript archive")
 _TORCH_EXPORT = Look("torch_export", "a PyTorch exported program (.pt2)")
+_PYTORCH = Look("pytorch", "a PyTorch checkpoint (torch.save): weights without the model's code, or a pickle")
 _CATBOOST = Look("catboost", "a CatBoost model")
 _PMML = Look("pmml", "a PMML document")
+_PYTHON = Look("python", "a Python file")
 _SAVED_MODEL = Look("tensorflow", "a TensorFlow SavedModel folder")
 _MLFLOW = Look("mlflow", "an MLflow model folder")
 _HUGGING_FACE = Look("transformers", "a Hugging Face transformers folder")
 
 #: A file begins with these bytes, at this position.
 _MAGIC: tuple[tuple[int, bytes, Look], ...] = (
-    (0, b"\x89HDF\r\n\x1a\n", Look("hdf5", "an HDF5 file (Keras 1 and 2 write them)")),
+    (0, b"\x89HDF\r\n\x1a\n", _KERAS_HDF5),
     (4, b"TFL3", _TFLITE),
     (4, b"ORTM", Look("ort", "an ORT-format model of ONNX Runtime")),
     (0, b"tree\nversion=", _LIGHTGBM),
     (0, b"tree\r\nversion=", _LIGHTGBM),
     (0, b"CBM1", _CATBOOST),
+    (0, b"binf", _XGBOOST_BINARY),
     (0, b"GGUF", Look("gguf", "a GGUF file: weights of a language model")),
     (0, b"ftrt", Look("tensorrt", "a TensorRT engine")),
     (0, b"ptrt", Look("tensorrt", "a TensorRT engine")),
@@ -57,6 +65,7 @@ _MAGIC: tuple[tuple[int, bytes, Look], ...] = (
     (0, b"\x7fELF", Look("", "a compiled library or program")),
     (0, b"version https://git-lfs", Look("", "a Git LFS pointer: run `git lfs pull` to get the model itself")),
     (0, b"\x1f\x8b", Look("", "a gzip archive: unpack it first")),
+    (0, b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", _PYTORCH),
     (0, b"x\x9c", _PICKLE),
     (0, b"x\x5e", _PICKLE),
     (0, b"x\x01", _PICKLE),
@@ -71,8 +80,8 @@ _MEMBERS: tuple[tuple[str, Look], ...] = (
     ("archive_format", _TORCH_EXPORT),
     ("model.ini", Look("h2o", "an H2O MOJO archive")),
     ("constants.pkl", _TORCHSCRIPT),
-    ("data.pkl", Look("pytorch", "a PyTorch checkpoint (torch.save): weights without the model's code, or a pickle")),
-    ("schema.json", Look("skops", "a skops archive of a scikit-learn model")),
+    ("data.pkl", _PYTORCH),
+    ("schema.json", _SKOPS),
     (".npy", Look("", "NumPy arrays (.npz), not a model")),
 )
 
@@ -85,8 +94,12 @@ _FOLDERS: tuple[tuple[str, Look], ...] = (
     ("model.json", Look("tfjs", "a TensorFlow.js folder")),
 )
 
+#: What gzip, bzip2 and xz write; joblib packs its files with them.
+_PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")
+
 #: Names say the format where the content does not.
 _SUFFIXES: dict[str, Look] = {
+    ".py": _PYTHON,
     ".onnx": _ONNX,
     ".pkl": _PICKLE,
     ".pickle": _PICKLE,
@@ -95,7 +108,16 @@ _SUFFIXES: dict[str, Look] = {
     ".pth": Look("pytorch", "a PyTorch file of an unknown kind"),
     ".pb": Look("tensorflow_graph", "a frozen TensorFlow graph"),
     ".ubj": _XGBOOST,
+    ".model": _XGBOOST_BINARY,
+    ".bst": _XGBOOST_BINARY,
+    ".deb": _XGBOOST_BINARY,
+    ".cbm": _CATBOOST,
+    ".skops": _SKOPS,
     ".mlmodel": Look("coreml", "a Core ML model"),
+    ".tflite": _TFLITE,
+    ".keras": _KERAS,
+    ".h5": _KERAS_HDF5,
+    ".pmml": _PMML,
     ".gguf": Look("gguf", "a GGUF file: weights of a language model"),
 }
 
@@ -118,6 +140,8 @@ def look_at(path: Path) -> Look:
 
 
 def _look_at_content(path: Path, head: bytes) -> Look | None:
+    if head.startswith(_PACKED) and path.suffix.lower() in (".pkl", ".pickle", ".joblib"):
+        return _PICKLE
     for position, magic, look in _MAGIC:
         if head.startswith(magic, position):
             return look
@@ -171,6 +195,10 @@ def _look_at_xml(lowered: bytes) -> Look:
 
 
 def _look_at_folder(path: Path) -> Look:
+    if _defines_network(path / "model.py"):
+        return _look_beside_code(path)
+    if _defines_model(path / "model.py") and not (path / "MLmodel").is_file():
+        return _PYTHON
     for name, look in _FOLDERS:
         if (path / name).is_file():
             return look
@@ -179,6 +207,37 @@ def _look_at_folder(path: Path) -> Look:
     if any(path.glob("*.xml")) and any(path.glob("*.bin")):
         return _OPENVINO
     return Look("", "a folder without a model file")
+
+
+def is_one_model(folder: Path) -> bool:
+    """Whether a folder is a model as a whole, as a SavedModel is; not where files in it are models by themselves."""
+    return any((folder / name).is_file() for name, _ in _FOLDERS) or (folder / "model.py").is_file()
+
+
+def _defines_network(code: Path) -> bool:
+    """Whether a Python file defines a network of PyTorch, rather than a model that predicts by itself."""
+    try:
+        text = code.read_bytes()[:_CODE]
+    except OSError:
+        return False
+    return b"torch" in text and b"def forward(" in text and b"def predict(" not in text
+
+
+def _defines_model(code: Path) -> bool:
+    """Whether a Python file has a method that predicts; what lies beside it then is its own affair."""
+    try:
+        return b"def predict(" in code.read_bytes()[:_CODE]
+    except OSError:
+        return False
+
+
+def _look_beside_code(path: Path) -> Look:
+    """A network's weights in the folder of its code."""
+    if any(path.glob("*.safetensors")):
+        return _SAFETENSORS
+    if any(any(path.glob(f"*{suffix}")) for suffix in (".pt", ".pth", ".bin", ".ckpt")):
+        return _PYTORCH
+    return Look("", "a folder with the code of a PyTorch network, but no file of its weights")
 
 
 def _is_text(head: bytes) -> bool:
