@@ -24,7 +24,8 @@ def example_rows(signature: Signature) -> Any:
 def example_row(spec: TensorSpec) -> Any:
     """One row of an input: column defaults where they are known, otherwise zeros or empty texts."""
     if isinstance(spec.meaning, Tabular):
-        return [_typical(column, spec.datatype) for column in spec.meaning.columns]
+        row = [_typical(column, spec.datatype) for column in spec.meaning.columns]
+        return row[0] if spec.shape == (-1,) else row  # a column by itself
     shape = (spec.shape or (1,))[1:] if _has_rows(spec) else spec.shape or ()
     return _filled([1 if size == -1 else size for size in shape], _value(spec.datatype))
 
