@@ -237,7 +237,7 @@ def test_options():
 @pytest.mark.parametrize("device", ["gpu", "cpu:0", "cuda:x", "cuda:-1", ""])
 def test_devices_that_do_not_exist(path, device):
     says = failure(path, identity(), InvalidInputError, device=device)
-    assert says == f"unknown device {device!r}; ONNX models run on 'cpu', 'cuda' or 'cuda:<number>'"
+    assert says == f"unknown device {device!r}; ONNX models run on 'cpu', 'cuda', 'tensorrt' (or with ':<number>') or 'auto'"
 
 
 @pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_providers(), reason="this ONNX Runtime has CUDA")
@@ -272,6 +272,7 @@ def test_what_a_model_says_of_itself(path):
         "ir_version": "9",
         "opset": "ai.onnx 18, ai.onnx.ml 3",
         "producer": "hand 1.5",
+        "providers": "CPUExecutionProvider",
     }
 
 

@@ -17,6 +17,7 @@ from modelport.core.datatypes import Array
 from modelport.core.errors import InvalidModelError, ModelFailedError, ModelportError
 from modelport.core.runtime import LoadedModel, LoadSpec, ModelInfo
 from modelport.core.signature import Signature
+from modelport.runtimes.onnx_engine import chosen_engine
 from modelport.runtimes.onnx_errors import load_error, prediction_error
 from modelport.runtimes.onnx_file import OnnxFile, model_file, read_onnx
 from modelport.runtimes.onnx_inputs import Input
@@ -36,14 +37,18 @@ class OnnxRuntime:
     def load(self, path: Path, spec: LoadSpec) -> LoadedModel:
         """Load the model at `path`.
 
-        `spec.options` are `graph_optimization_level` (`disable`, `basic`, `extended`, `all`), `execution_mode`
-        (`sequential`, `parallel`) and ONNX Runtime's own `session.…` entries. Raises InvalidModelError saying what is
-        wrong with the file, InvalidInputError or MissingExtraError saying what is wrong with `spec`.
+        `spec.options` are `engine` (`onnxruntime`, or `openvino` with the options of that runtime),
+        `graph_optimization_level` (`disable`, `basic`, `extended`, `all`), `execution_mode` (`sequential`, `parallel`)
+        and ONNX Runtime's own `session.…` entries. Raises InvalidModelError saying what is wrong with the file,
+        InvalidInputError or MissingExtraError saying what is wrong with `spec`.
         """
         path = model_file(path)
         file = read_onnx(path)
         check_types(file)
         check_external_files(path, file)
+        engine, spec = chosen_engine(spec)
+        if engine is not None:
+            return engine(path, file, spec)
         session, stands_for = _open(path, file, spec)
         return _loaded(session, file, stands_for, path.name)
 
@@ -176,7 +181,7 @@ def _open(path: Path, file: OnnxFile, spec: LoadSpec) -> tuple[Any, dict[str, st
 def _loaded(session: Any, file: OnnxFile, stands_for: dict[str, str], name: str) -> LoadedModel:
     inputs, outputs = graph_inputs(session, file), graph_outputs(session, file, stands_for)
     signature = build_signature(inputs, outputs, file, name)
-    info = _info(file, name)
+    info = _info(file, name, session.get_providers())
     if all(item.plain for item in inputs) and all(item.plain for item in outputs):
         return PlainModel(session, signature, info, outputs)
     if any(isinstance(output, BFloatOutput) for output in outputs):
@@ -184,13 +189,14 @@ def _loaded(session: Any, file: OnnxFile, stands_for: dict[str, str], name: str)
     return ConvertingModel(session, signature, info, inputs, outputs)
 
 
-def _info(file: OnnxFile, name: str) -> ModelInfo:
+def _info(file: OnnxFile, name: str, providers: list[str]) -> ModelInfo:
     document = read_property(file, name)
     properties = {
         "ir_version": str(file.ir_version),
         "opset": ", ".join(f"{domain} {version}" for domain, version in sorted(file.opsets.items())),
         "producer": f"{file.producer} {file.producer_version}".strip(),
         "description": document.get("description") or file.description,
+        "providers": ", ".join(providers),
     }
     return ModelInfo(
         format="onnx",

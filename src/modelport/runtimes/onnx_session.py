@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,13 @@ from modelport.core.errors import InvalidInputError, MissingExtraError
 from modelport.core.host import cpu_quota
 from modelport.core.nearest import did_you_mean
 from modelport.core.runtime import LoadSpec
+from modelport.runtimes.onnx_errors import clean
 
 ERRORS_ONLY, FATAL_ONLY = 3, 4
+
+_log = logging.getLogger("modelport.runtimes")
+_TENSORRT, _CUDA, _CPU = "TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"
+_DEVICES = ("cpu", "cuda", "tensorrt", "auto")
 
 _OPTIMIZATION = {
     "disable": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -36,8 +42,7 @@ def open_session(model: Path | bytes, spec: LoadSpec) -> Any:
     ort.set_default_logger_severity(ERRORS_ONLY)
     options = session_options(spec)
     wanted = providers(spec.device)
-    # Without a fallback: it would print to standard output and quietly serve from another device.
-    session = ort.InferenceSession(model, options, providers=wanted, enable_fallback=0)
+    session = _started(model, options, wanted, spec.device)
     _check_device(spec.device, wanted, session.get_providers())
     return session
 
@@ -58,22 +63,58 @@ def session_options(spec: LoadSpec) -> Any:
 
 
 def providers(device: str) -> list[Any]:
-    """Execution providers for `cpu`, `cuda` or `cuda:1`, the preferred one first."""
+    """Execution providers for `cpu`, `cuda`, `tensorrt` (both also with `:1`) or `auto`, the preferred one first.
+
+    `cuda` is CUDA or an error; `tensorrt` and `auto` are what there is, in the order TensorRT, CUDA, CPU.
+    """
     kind, _, number = device.partition(":")
-    if kind == "cpu" and not number:
-        return ["CPUExecutionProvider"]
-    if kind != "cuda" or not (number or "0").isdecimal():
-        raise InvalidInputError(f"unknown device {device!r}; ONNX models run on 'cpu', 'cuda' or 'cuda:<number>'")
-    if "CUDAExecutionProvider" not in ort.get_available_providers():
+    numbered = kind in ("cuda", "tensorrt")
+    if kind not in _DEVICES or (number and not numbered) or not (number or "0").isdecimal():
+        raise InvalidInputError(
+            f"unknown device {device!r}; ONNX models run on 'cpu', 'cuda', 'tensorrt' (or with ':<number>') or 'auto'"
+        )
+    if kind == "cpu":
+        return [_CPU]
+    if kind != "cuda":
+        return _by_preference(number or "0")
+    if _CUDA not in ort.get_available_providers():
         raise MissingExtraError(
             f"device {device!r} needs ONNX Runtime with CUDA, which is not installed: pip install onnxruntime-gpu "
             "(in place of onnxruntime)"
         )
-    return [("CUDAExecutionProvider", {"device_id": number or "0"}), "CPUExecutionProvider"]
+    return [(_CUDA, {"device_id": number or "0"}), _CPU]
+
+
+def _started(model: Path | bytes, options: Any, wanted: list[Any], device: str) -> Any:
+    """A session on the providers wanted; where one of a device that may fall back does not start, on the rest."""
+    while True:
+        try:
+            # Without a fallback: it would print to standard output and quietly serve from another device.
+            return ort.InferenceSession(model, options, providers=wanted, enable_fallback=0)
+        except Exception as error:
+            if not _falls_back(device) or len(wanted) == 1:
+                raise
+            _log.warning("device %r: %s does not start (%s); trying the next", device, _name(wanted[0]), clean(error))
+            wanted = wanted[1:]
+
+
+def _by_preference(number: str) -> list[Any]:
+    """TensorRT, CUDA, CPU: those of them that this ONNX Runtime has."""
+    here = ort.get_available_providers()
+    return [
+        provider if provider == _CPU else (provider, {"device_id": number})
+        for provider in (_TENSORRT, _CUDA, _CPU)
+        if provider in here
+    ]
 
 
 def _check_device(device: str, wanted: list[Any], given: list[str]) -> None:
-    first = wanted[0] if isinstance(wanted[0], str) else wanted[0][0]
+    first = _name(wanted[0])
+    if _falls_back(device):
+        best = {"tensorrt": _TENSORRT}.get(device.partition(":")[0], first)
+        if best not in given:
+            _log.warning("device %r: ONNX Runtime has no %s here; the model runs on %s", device, best, ", ".join(given))
+        return
     if first not in given:
         raise MissingExtraError(
             f"device {device!r} could not be started: ONNX Runtime's {first} did not load "
@@ -99,6 +140,15 @@ def _set_option(options: Any, name: str, value: str) -> None:
             f"unknown option {name!r}{did_you_mean(name, _CHOICES)}; ONNX models take {_listed(_CHOICES)} "
             "and ONNX Runtime's own 'session.…' entries"
         )
+
+
+def _falls_back(device: str) -> bool:
+    return device.partition(":")[0] in ("auto", "tensorrt")
+
+
+def _name(provider: Any) -> str:
+    name: str = provider if isinstance(provider, str) else provider[0]
+    return name
 
 
 def _listed(names: Mapping[str, Any]) -> str:
