@@ -8,13 +8,13 @@ from modelport.core.errors import InvalidModelError, ModelportError, NotFoundErr
 from modelport.engine.engine import Engine
 from modelport.server.repository import Repository
 from modelport.wire.tensorflow_serving_config import ModelConfig
-from modelport.wire.tensorflow_serving_messages import ModelSpec
+from modelport.wire.tensorflow_serving_messages import ModelSpec, servable_error
 from modelport.wire.tensorflow_serving_metadata import AVAILABLE, END, LOADING, status_response
 
 _STATES = {"READY": AVAILABLE, "LOADING": LOADING, "UNAVAILABLE": END}
 
 
-def model_status(repository: Repository, spec: ModelSpec) -> Any:
+def model_status(engine: Engine, repository: Repository, spec: ModelSpec) -> Any:
     """The GetModelStatusResponse for a model, newest version first, or for one version.
 
     A model of which no version is known yet has the version 0. Raises NotFoundError or InvalidInputError.
@@ -24,10 +24,14 @@ def model_status(repository: Repository, spec: ModelSpec) -> Any:
     if not entries:
         raise NotFoundError(f"Could not find any versions of model {spec.name[:200]}")
     states = sorted((_state(entry) for entry in entries), key=lambda state: -state[0])
-    if spec.version is not None:
-        states = [state for state in states if state[0] == spec.version]
+    if spec.asked is not None:
+        try:
+            number = engine.model(spec.name).number(spec.asked)
+        except ModelportError as error:
+            raise servable_error(error, spec) from None
+        states = [state for state in states if state[0] == number]
         if not states:
-            raise NotFoundError(f"Could not find version {spec.version} of model {spec.name}")
+            raise NotFoundError(f"Could not find version {number} of model {spec.name}")
     return status_response(states)
 
 

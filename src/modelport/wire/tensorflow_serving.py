@@ -9,16 +9,20 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from modelport.core.errors import InvalidInputError, Kind, ModelportError
 from modelport.core.messages import InferenceRequest, InferenceResponse
+from modelport.core.references import UnknownAliasError
 from modelport.core.signature import Signature
 from modelport.wire import http
-from modelport.wire.http import Encode, HttpCall, HttpDialect, HttpReply, error_headers
+from modelport.wire.http import Buffer, Encode, HttpCall, HttpDialect, HttpReply, error_headers
 from modelport.wire.json_tensors import dumps, loads
 from modelport.wire.quoting import error_text, quoted
 from modelport.wire.records import tensors_from_document
 from modelport.wire.tensorflow_serving_examples import classifications, inputs_from_examples, regressions
 from modelport.wire.tensorflow_serving_json import columns_document, dumps_values, example_from, rows_document
+from modelport.wire.tensorflow_serving_messages import unknown_label
 from modelport.wire.tensorflow_serving_quick import quick_reader
 from modelport.wire.tensorflow_serving_signatures import (
     Task,
@@ -46,7 +50,7 @@ class TensorFlowServing:
 
     def refuse(self, error: ModelportError) -> HttpReply:
         """`{"error": text}` with the kind's status."""
-        text = error_text(error)
+        text = error_text(unknown_label(error.alias) if isinstance(error, UnknownAliasError) else error)
         if error.kind is Kind.NOT_FOUND:
             text = f"Servable not found for request: {text}"
         return HttpReply(dumps({"error": text}), STATUS[error.kind], headers=error_headers(error))
@@ -56,6 +60,15 @@ class TensorFlowServingPredict(TensorFlowServing):
     """The dialect of `POST /v1/models/{model}[/versions/{version}|/labels/{label}]:predict`."""
 
     patterns = (rf"{MODEL}:predict",)
+
+    def signature_of(self, body: Buffer) -> str:
+        """The name of the signature that a request is for, or nothing; a body that can't be read is refused later."""
+        if b"signature_name" not in (body if isinstance(body, bytes) else bytes(body)):
+            return ""
+        try:
+            return _named(body).signature_name
+        except (msgspec.DecodeError, RecursionError):
+            return ""
 
     def decode(self, call: HttpCall, signature: Signature) -> tuple[InferenceRequest, Encode]:
         """Read `instances` (rows, answered as `predictions`) or `inputs` (columns, answered as `outputs`)."""
@@ -78,7 +91,7 @@ class TensorFlowServingClassify(TensorFlowServing):
 
     def decode(self, call: HttpCall, signature: Signature) -> tuple[InferenceRequest, Encode]:
         """Read `examples` and the features of `context`, which all of them have."""
-        document = _document(call, self._task)
+        document = _document(call, self._task, signature)
         outputs = classes_of(signature).outputs if self._task == "classify" else (regression_of(signature),)
         context = example_from(document["context"]) if "context" in document else {}
         given = document.get("examples")
@@ -104,7 +117,16 @@ TENSORFLOW_SERVING: tuple[HttpDialect, ...] = (
 )
 
 
-def _document(call: HttpCall, task: Task) -> dict[str, Any]:
+class _Named(msgspec.Struct):
+    """The part of a body that says which signature it is for."""
+
+    signature_name: str = ""
+
+
+_named = msgspec.json.Decoder(_Named).decode
+
+
+def _document(call: HttpCall, task: Task, signature: Signature) -> dict[str, Any]:
     if not call.body:
         raise InvalidInputError("JSON Parse error: The document is empty")
     document = loads(bytes(call.body))
@@ -113,13 +135,13 @@ def _document(call: HttpCall, task: Task) -> dict[str, Any]:
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise InvalidInputError(f"'signature_name' key must be a string value, not {quoted(name)}")
-    check_signature_name(name, task)
+    check_signature_name(name, task, signature)
     return document
 
 
 def _careful(call: HttpCall, signature: Signature) -> tuple[dict[str, Any], bool]:
     """The arrays of any request, and whether they came as rows."""
-    document = _document(call, "predict")
+    document = _document(call, "predict", signature)
     rows = "instances" in document
     if rows and "inputs" in document:
         raise InvalidInputError("Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist")

@@ -15,9 +15,9 @@ import numpy as np
 
 from modelport.core.datatypes import Array
 from modelport.core.errors import InvalidInputError, ModelFailedError
-from modelport.core.meaning import Image
 from modelport.core.messages import InferenceResponse
 from modelport.core.signature import Signature, TensorSpec
+from modelport.wire.media import takes_files
 from modelport.wire.quoting import quoted
 from modelport.wire.records import Fields, fields, tensors_from_document
 from modelport.wire.tensorflow_serving_signatures import classes_of, regression_of
@@ -111,8 +111,8 @@ def _nested(number: int, name: str, values: list[Any], row: tuple[int, ...]) -> 
 
 
 def _text(value: bytes, spec: TensorSpec | None) -> Any:
-    """Bytes as JSON has them: as text where they are one, unless they are a picture's file."""
-    if spec is None or not isinstance(spec.meaning, Image):
+    """Bytes as JSON has them: as text where they are one, unless they are a file."""
+    if spec is None or not takes_files(spec):
         try:
             return value.decode()
         except UnicodeDecodeError:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelport.core.errors import InvalidInputError, Kind, ModelportError
+from modelport.core.references import UnknownAliasError
 from modelport.wire.grpc import STATUS
 from modelport.wire.protobuf import Schema, load_schema
 from modelport.wire.tensorflow_serving_signatures import UnknownSignatureError
@@ -31,8 +32,11 @@ class ModelSpec:
         """Raise InvalidInputError for what names no version that there could be."""
         if not self.name:
             raise InvalidInputError("ModelSpec has no name specified.")
-        if self.label:
-            raise unknown_label(self.label)
+
+    @property
+    def asked(self) -> int | str | None:
+        """The version's number or its label, whichever the request has."""
+        return self.label or self.version
 
 
 def unknown_label(label: str) -> InvalidInputError:
@@ -80,6 +84,8 @@ def code_of(error: ModelportError) -> int:
 
 def servable_error(error: ModelportError, spec: ModelSpec) -> ModelportError:
     """An error of finding a model, in TensorFlow Serving's words where it is about a name or a version."""
+    if isinstance(error, UnknownAliasError):
+        return unknown_label(error.alias)
     if error.kind is not Kind.NOT_FOUND:
         return error
     asked = f"Latest({spec.name})" if spec.version is None else f"Specific({spec.name}, {spec.version})"

@@ -17,7 +17,14 @@ from modelport.wire.grpc import STATUS
 from modelport.wire.quoting import error_text
 from modelport.wire.tensor_proto import TYPES
 from modelport.wire.tensorflow_serving_messages import message, set_spec
-from modelport.wire.tensorflow_serving_signatures import DEFAULT, METHOD_NAMES, NAMES, classes_of, tasks
+from modelport.wire.tensorflow_serving_signatures import (
+    DEFAULT,
+    METHOD_NAMES,
+    NAMES,
+    classes_of,
+    named_signatures,
+    tasks,
+)
 
 FIELD = "signature_def"
 AVAILABLE, LOADING, END = 30, 20, 50
@@ -31,6 +38,9 @@ def signature_defs(signature: Signature) -> Any:
     for name in (DEFAULT, "predict"):
         definition = made.signature_def[name]
         _fill(definition, signature.inputs, signature.outputs, METHOD_NAMES["predict"])
+    for name, own in named_signatures(signature).items():
+        made.signature_def[name].Clear()
+        _fill(made.signature_def[name], own.inputs, own.outputs, METHOD_NAMES["predict"])
     able = tasks(signature)
     if "classify" in able:
         outputs = [TensorSpec("classes", "BYTES", (-1, -1))]

@@ -158,7 +158,7 @@ def _only_tensor(
 
 def _check(spec: ModelSpec, names: Sequence[str], outputs: Sequence[str], signature: Signature) -> None:
     """Check a request's names. Raises InvalidInputError in TensorFlow Serving's words."""
-    check_signature_name(spec.signature, "predict")
+    check_signature_name(spec.signature, "predict", signature)
     inputs = {item.name for item in signature.inputs}
     required = {item.name for item in signature.inputs if not item.optional}
     extra, missing = sorted(set(names) - inputs), sorted(required - set(names))

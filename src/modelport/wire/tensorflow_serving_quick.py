@@ -17,6 +17,7 @@ import numpy as np
 from modelport.core.datatypes import DTYPES, FLOATS, INTEGERS, Array
 from modelport.core.meaning import Image
 from modelport.core.signature import Signature, TensorSpec
+from modelport.wire.columns import is_checked
 from modelport.wire.http import Buffer
 from modelport.wire.tensorflow_serving_signatures import NAMES
 
@@ -36,7 +37,7 @@ def quick_reader(signature: Signature) -> Reader:
     spec = signature.inputs[0] if len(signature.inputs) == 1 else None
     if spec is None or spec.datatype not in (FLOATS | INTEGERS) - {"BF16"} or isinstance(spec.meaning, Image):
         return lambda body: None
-    if not spec.shape or len(spec.shape) > _MOST_DIMENSIONS:
+    if not spec.shape or len(spec.shape) > _MOST_DIMENSIONS or is_checked(spec.meaning):
         return lambda body: None
     return _reader(spec, len(spec.shape))
 

@@ -7,6 +7,7 @@ these take tf.Example. The names are those that TensorFlow's estimators export.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
@@ -32,6 +33,7 @@ NAMES: dict[Task, tuple[str, ...]] = {
     "regress": ("regression", DEFAULT, "regress"),
 }
 _CLASSES, _REGRESSION = "tensorflow_serving.classes", "tensorflow_serving.regression"
+_NAMED = "tensorflow_serving.named"
 
 
 class UnknownSignatureError(InvalidInputError):
@@ -52,19 +54,32 @@ class Classes:
         return tuple(name for name in (self.classes, self.scores) if name is not None)
 
 
-def check_signature_name(name: str, task: Task) -> str:
-    """The signature's name, `serving_default` for an empty one.
+def set_named(signature: Signature, named: Mapping[str, Signature]) -> None:
+    """Say which signatures the model itself has by name; their requests come with the signature that they name."""
+    signature.memo[_NAMED] = named
+
+
+def named_signatures(signature: Signature) -> Mapping[str, Signature]:
+    """The signatures that the model itself has, where it has any."""
+    named: Mapping[str, Signature] = signature.memo.get(_NAMED, {})
+    return named
+
+
+def check_signature_name(name: str, task: Task, signature: Signature | None = None) -> str:
+    """The signature's name, `serving_default` for an empty one. `signature` is of a model that may have more names.
 
     Raises UnknownSignatureError for Predict and InvalidInputError for the others, as TensorFlow Serving does.
     """
     if not name:
         return DEFAULT
-    if name in NAMES[task]:
+    own = named_signatures(signature) if task == "predict" and signature is not None else {}
+    if name in NAMES[task] or name in own:
         return name
-    known = ", ".join(map(repr, NAMES[task]))
-    other = next((other for other, names in NAMES.items() if name in names), None)
+    names = dict.fromkeys((*NAMES[task], *own))
+    known = ", ".join(map(repr, names))
+    other = next((other for other, others in NAMES.items() if name in others), None)
     if task == "predict":
-        why = f" (it takes tf.Example, for {METHOD_NAMES[other]})" if other else did_you_mean(name, NAMES[task])
+        why = f" (it takes tf.Example, for {METHOD_NAMES[other]})" if other else did_you_mean(name, names)
         raise UnknownSignatureError(f'Serving signature key "{name[:200]}" not found.{why} Predict has {known}')
     if other:
         raise InvalidInputError(

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Response
 from modelport.core.errors import ModelportError
 from modelport.core.references import parse_version
 from modelport.engine.engine import Engine
+from modelport.server.named_signatures import with_signatures
 from modelport.server.repository import Repository
 from modelport.server.tensorflow_serving import model_status
 from modelport.wire.http import error_headers
@@ -49,14 +50,14 @@ def _spec(model: str, version: str | None, label: str) -> ModelSpec:
 
 def _status(engine: Engine, repository: Repository, spec: ModelSpec) -> dict[str, Any]:
     """The states, and what KServe's clients look for beside them."""
-    states = status_document(model_status(repository, spec))
+    states = status_document(model_status(engine, repository, spec))
     return {"name": spec.name, "ready": engine.model(spec.name).state == "ready", **states}
 
 
 def _metadata(engine: Engine, spec: ModelSpec) -> dict[str, Any]:
     spec.check()
     try:
-        served = engine.find(spec.name, spec.version)
+        served = with_signatures(engine.find(spec.name, spec.asked))
     except ModelportError as error:
         raise servable_error(error, spec) from None
     return metadata_document(served.model, served.version, served.signature)

@@ -17,6 +17,7 @@ from modelport.engine.served import ServedVersion
 from modelport.server.http2 import Unary, UnaryCall
 from modelport.server.http2.grpc import Method
 from modelport.server.http2.stream import NEVER
+from modelport.server.named_signatures import with_signature, with_signatures
 from modelport.server.repository import Repository
 from modelport.server.tensorflow_serving import model_status, reload
 from modelport.wire.http import Buffer
@@ -38,7 +39,7 @@ def tensorflow_serving_methods(engine: Engine, repository: Repository) -> dict[b
     inference, about = _Inference(engine), _About(engine, repository)
     reader = PredictReader()
     prediction: dict[str, Callable[[UnaryCall, bytes], object]] = {
-        "Predict": inference.handler(reader.read),
+        "Predict": inference.handler(reader.read, by_name=True),
         "Classify": inference.handler(Classify),
         "Regress": inference.handler(Regress),
         "MultiInference": inference.handler(MultiInference),
@@ -76,8 +77,8 @@ class _Inference:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def handler(self, read: Callable[[bytes], _Wanted]) -> Callable[[UnaryCall, bytes], None]:
-        """The method whose requests `read` reads."""
+    def handler(self, read: Callable[[bytes], _Wanted], by_name: bool = False) -> Callable[[UnaryCall, bytes], None]:
+        """The method whose requests `read` reads; `by_name` where they may name a signature of the model's own."""
         engine = self._engine
 
         def handle(call: UnaryCall, data: bytes) -> None:
@@ -86,6 +87,8 @@ class _Inference:
                 wanted = read(data)
                 name = wanted.spec.name
                 served = _find(engine, wanted.spec)
+                if by_name and wanted.spec.signature:
+                    served = with_signature(served, wanted.spec.signature)
                 request = wanted.request(data, served.signature)
             except ModelportError as error:
                 self._refuse(call, error, name)
@@ -153,12 +156,12 @@ class _About:
             if name != FIELD:
                 raise InvalidInputError(f"Metadata field {quoted(name)} is not supported; the only one is {FIELD!r}")
         spec.check()
-        served = _find(self._engine, spec)
+        served = with_signatures(_find(self._engine, spec))
         return metadata_response(served.model, served.version, served.signature)
 
     def status(self, data: bytes) -> Any:
         """GetModelStatus."""
-        return model_status(self._repository, spec_from(parsed(message("GetModelStatusRequest"), data)))
+        return model_status(self._engine, self._repository, spec_from(parsed(message("GetModelStatusRequest"), data)))
 
     def reload(self, call: UnaryCall, data: bytes) -> None:
         """HandleReloadConfigRequest."""
@@ -180,7 +183,7 @@ class _About:
 
 def _find(engine: Engine, spec: ModelSpec) -> ServedVersion:
     try:
-        return engine.find(spec.name, spec.version)
+        return engine.find(spec.name, spec.asked)
     except ModelportError as error:
         raise servable_error(error, spec) from None
 

@@ -1,0 +1,103 @@
+"""TensorFlow Lite models that TensorFlow's converter makes of small Keras models and functions."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import zipfile
+from functools import cache
+
+import numpy as np
+
+from modelport.runtimes.tensorflow_stderr import quiet_stderr
+from runtimes import tensorflow_models as models
+from runtimes.tensorflow_models import tf
+
+
+def converted(converter):
+    """The converter's file, without what it prints."""
+    with quiet_stderr(), contextlib.redirect_stdout(io.StringIO()):
+        return models.quietly(converter.convert)
+
+
+@cache
+def iris():
+    """A classifier in FP32, of any number of rows."""
+    return converted(tf.lite.TFLiteConverter.from_keras_model(models.iris()[0]))
+
+
+@cache
+def quantized():
+    """The same in whole numbers: INT8 in, UINT8 out."""
+    model, rows = models.iris()
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([rows[at : at + 1]] for at in range(len(rows)))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type, converter.inference_output_type = tf.int8, tf.uint8
+    return converted(converter)
+
+
+def of_function(function, *specs):
+    """A file without signatures."""
+    concrete = tf.function(function).get_concrete_function(*specs)
+    return converted(tf.lite.TFLiteConverter.from_concrete_functions([concrete]))
+
+
+@cache
+def one_row():
+    """A classifier of exactly one row."""
+    model = models.iris()[0]
+    return of_function(lambda x: model(x, training=False), tf.TensorSpec((1, 4), tf.float32, name="x"))
+
+
+@cache
+def mixing():
+    """One row of three; two rows would be mixed up."""
+    return of_function(lambda x: x - tf.reduce_mean(x), tf.TensorSpec((1, 3), tf.float32, name="x"))
+
+
+@cache
+def gather():
+    """Elements of a table by their places."""
+    table = tf.constant(np.arange(6, dtype=np.float32) * 1.5)
+    return of_function(lambda place: tf.gather(table, place), tf.TensorSpec((3,), tf.int32, name="place"))
+
+
+class Two(tf.Module):
+    """Two signatures in one file."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.float32, name="x")])
+    def double(self, x):
+        return {"doubled": x * 2}
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None,), tf.float32, name="a"), tf.TensorSpec((None,), tf.float32, name="b")]
+    )
+    def add(self, a, b):
+        return {"total": a + b, "difference": a - b}
+
+
+def two(folder):
+    """A file with the signatures `double` and `add`."""
+    module = Two()
+    path = models.save(folder / "two", module, double=module.double, add=module.add)
+    return converted(tf.lite.TFLiteConverter.from_saved_model(str(path), signature_keys=["double", "add"]))
+
+
+def flex():
+    """A file that needs an operation of TensorFlow proper."""
+    concrete = tf.function(tf.linalg.inv).get_concrete_function(tf.TensorSpec((3, 3), tf.float32, name="x"))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.SELECT_TF_OPS]
+    return converted(converter)
+
+
+def with_files(content, **files):
+    """The model with files packed behind it, as TFLite's metadata has them."""
+    packed = io.BytesIO(content)
+    packed.seek(0, 2)
+    with zipfile.ZipFile(packed, "a") as archive:
+        for name, text in files.items():
+            archive.writestr(f"{name}.txt", text)
+    return packed.getvalue()
