@@ -8,7 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelport.core.meaning import Column, Image, Labels, Tabular
+from modelport.core.meaning import (
+    Audio,
+    Column,
+    Detection,
+    Embedding,
+    Forecast,
+    Image,
+    Labels,
+    Probabilities,
+    Quantity,
+    Ranking,
+    Tabular,
+    Text,
+)
 from modelport.core.meaning_document import meaning_from_dict
 
 
@@ -39,7 +52,11 @@ def test_lists_become_tuples():
     [
         (None, "a meaning must be an object with a 'kind', not None"),
         (["image"], "a meaning must be an object with a 'kind', not ['image']"),
-        ({}, "unknown kind None; the kinds are tabular, image, text, labels, probabilities, quantity"),
+        (
+            {},
+            "unknown kind None; the kinds are tabular, image, text, audio, labels, probabilities, quantity, "
+            "embedding, detection, ranking, forecast, classification, regression",
+        ),
         ({"kind": "imgae"}, "unknown kind 'imgae' (did you mean 'image'?); the kinds are tabular, image, text, "),
         ({"kind": ["image"]}, "unknown kind ['image']; the kinds are"),
         ({"kind": "tabular"}, "kind 'tabular': 'columns' is missing"),
@@ -83,7 +100,10 @@ def test_lists_become_tuples():
         (image(ink="red"), "kind 'image': 'ink' must be 'light' or 'dark', not 'red'"),
         (image(mean=[0, 0]), "'mean' has 2 numbers for 1 channels"),
         (image(channels=3, std=[1, 0, 1]), "'std' must not be 0"),
-        ({"kind": "text", "labels": []}, "kind 'text': unknown field 'labels'; the fields are kind"),
+        (
+            {"kind": "text", "labels": []},
+            "kind 'text': unknown field 'labels'; the fields are tokenizer, max_length, padding, ",
+        ),
         ({"kind": "quantity", "unit": "x" * 50, "description": ["y" * 500]}, "'description' must be a text, not ['yyy"),
     ],
 )
@@ -117,3 +137,48 @@ fields = st.dictionaries(
 def test_no_document_raises_anything_else(document):
     with suppress(ValueError):
         json.dumps(repr(meaning_from_dict(document)))
+
+
+@pytest.mark.parametrize(
+    ("document", "meaning"),
+    [
+        ({"kind": "classification", "labels": ["a", "b"], "top_k": 1}, Probabilities(("a", "b"), 1)),
+        ({"kind": "regression", "unit": "mm"}, Quantity("mm")),
+        ({"kind": "audio", "rate": 16000}, Audio(16000)),
+        ({"kind": "text", "tokenizer": "t.json", "max_length": 8, "padding": "fixed"}, Text("t.json", 8, "fixed")),
+        ({"kind": "text", "padding": False, "truncation": False}, Text("", 0, False, False)),
+        ({"kind": "embedding", "metric": "cosine"}, Embedding("cosine")),
+        (
+            {"kind": "detection", "scores": "s", "labels": ["cat"], "form": "xywh"},
+            Detection("s", "", "", ("cat",), 0, "xywh"),
+        ),
+        ({"kind": "ranking", "items": ["a"], "top_k": 3}, Ranking(("a",), "", 3)),
+        ({"kind": "forecast", "step": "1h", "start": "2026-01-01T00:00Z"}, Forecast("1h", "", "2026-01-01T00:00Z")),
+    ],
+)
+def test_kinds_and_their_synonyms(document, meaning):
+    assert meaning_from_dict(document) == meaning
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        ({"kind": "audio", "rate": 1}, "'rate' must be 1000 to 768000, not 1"),
+        ({"kind": "audio", "rate": 8000, "channels": 2}, "the layout 'T' has one channel, not 2"),
+        ({"kind": "text", "padding": "fixed"}, "the padding 'fixed' needs 'max_length'"),
+        ({"kind": "text", "padding": "longest"}, "'padding' must be 'fixed' or true or false, not 'longest'"),
+        ({"kind": "text", "max_length": -1}, "'max_length' must be 0 to 2147483648, not -1"),
+        ({"kind": "ranking", "items": ["a", "a"]}, "two items are named 'a'"),
+        ({"kind": "forecast", "step": "1 fortnight"}, "'step' must be a time such as 15min, 1h"),
+        ({"kind": "forecast", "step": "0h"}, "'step' must be a time such as 15min, 1h"),
+        ({"kind": "forecast", "start": "2026-01-01"}, "'start' needs 'step'"),
+        ({"kind": "forecast", "start": "soon", "step": "1d"}, "'start' must be a date or a time"),
+        (tabular({"name": "a", "optional": True}), "column 'a': it is optional, so it must have a default"),
+        (tabular({"name": "a", "strict": True}), "column 'a': it is strict, so it must have a minimum or a maximum"),
+        (tabular({"name": "a", "type": "integer", "categories": ["x"]}), "column 'a': its categories are texts"),
+        (tabular({"name": "a", "type": "integer", "default": "x"}), "column 'a': its default is a text"),
+    ],
+)
+def test_fields_that_contradict_each_other(document, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        meaning_from_dict(document)

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from modelport.core.meaning import Column, Image, Labels, Meaning, Probabilities, Quantity, Tabular, Text
+from modelport.core.meaning import (
+    Audio,
+    Column,
+    Embedding,
+    Image,
+    Labels,
+    Meaning,
+    Probabilities,
+    Quantity,
+    Ranking,
+    Tabular,
+    Text,
+)
 from modelport.core.runtime import ModelInfo
 from modelport.core.signature import Shape, Signature, TensorSpec
 
@@ -21,6 +33,8 @@ class FakeVersion:
     digest: str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     loaded_at: float = 1_763_713_800.0
     execution: str = "inline"
+    batching: str = "off: it does not pay"
+    cost_curve: tuple = ((1, 0.01), (2, 0.02))
     cost_ms: float = 0.0142
 
 
@@ -147,6 +161,16 @@ def sentiment() -> FakeModel:
     )
 
 
+def sounds() -> FakeModel:
+    items = ("dog", "rain", "siren")
+    return served(
+        "sounds",
+        [tensor("waveform", (-1, -1), Audio(16000))],
+        [tensor("heard", (-1, 3), Ranking(items, top_k=2)), tensor("vector", (-1, 4), Embedding())],
+        "What is heard in a recording.",
+    )
+
+
 def generic() -> FakeModel:
     return served(
         "ranker",
@@ -174,5 +198,5 @@ def loading() -> FakeModel:
 
 
 def everything() -> FakeCatalog:
-    makers = (breast_cancer, diabetes, digits, sentiment, generic, scalars, failed, loading)
+    makers = (breast_cancer, diabetes, digits, sentiment, sounds, generic, scalars, failed, loading)
     return FakeCatalog([make() for make in makers])

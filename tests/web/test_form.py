@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from modelport.core.datatypes import DTYPES
-from modelport.core.meaning import Column, Image, Quantity, Tabular
-from modelport.core.signature import Signature
+from modelport.core.meaning import Audio, Column, Image, Quantity, Tabular
+from modelport.core.signature import Signature, TensorSpec
 from modelport.web.fields import Field, column_field, grouped
 from modelport.web.form import example_text, example_value, form_sections
 from modelport.web.words import cost_text, number_text, tensor_words, tensors_words, time_text
@@ -120,3 +120,16 @@ def test_words():
     assert tensor_words(fake.tensor("x", (-1, 3))) == "x FP32 [-1, 3]"
     assert tensors_words(tuple(fake.tensor(f"x{n}", (-1,)) for n in range(4))) == "4 tensors"
     assert tensors_words(()) == "nothing"
+
+
+def test_columns_of_whole_numbers_step_by_one_and_begin_with_one():
+    table = Tabular((Column("rooms", type="integer", minimum=1, maximum=4), Column("area", minimum=1, maximum=4)))
+    [section] = form_sections(Signature((TensorSpec("x", "FP32", (-1, 2), table),), ()))
+    rooms, area = section.groups[0].fields
+    assert (rooms.step, rooms.example) == ("1", "2")
+    assert (area.step, area.example) == ("any", "2.5")
+
+
+def test_a_recording_has_a_section_of_its_own():
+    [section] = form_sections(Signature((TensorSpec("sound", "FP32", (-1, -1), Audio(16000)),), ()))
+    assert (section.kind, section.note) == ("audio", "mono recording at 16000 Hz")

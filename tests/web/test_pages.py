@@ -42,7 +42,7 @@ class Tags(HTMLParser):
 def test_list_says_what_is_served_in_words(client):
     text = client().get("/", headers=BROWSER).text
     for words in (
-        "8 models · 6 ready · 1 loading · 1 failed",
+        "9 models · 7 ready · 1 loading · 1 failed",
         "Diagnosis of a breast mass",
         "30 columns",
         "label: malignant or benign, probabilities of 2 classes",

@@ -271,3 +271,24 @@ def test_a_form_without_a_boundary_and_one_of_a_million_parts():
         inputs_from_body, b"--b\r\n\r\n\r\n" * 2_000_000, "multipart/form-data; boundary=b", MODEL
     )
     assert time.perf_counter() - begin < 1
+
+
+@pytest.mark.parametrize("size", [(512, 256), (100, 301), (256, 256), (224, 224)])
+def test_the_middle_is_cut_out_as_models_of_imagenet_take_it(size):
+    random = np.random.default_rng(0)
+    picture = Pillow.fromarray(random.integers(0, 256, (size[1], size[0], 3), np.uint8))
+    meaning = Image(224, 224, 3, "CHW", 1 / 255, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), fit="crop")
+    given = picture_tensor(file(picture), meaning, TensorSpec("x", "FP32", (-1, 3, 224, 224), meaning))
+    width, height = (int(256 * side / min(size)) for side in size)
+    larger = picture.resize((width, height), Pillow.Resampling.BILINEAR)
+    left, top = round((width - 224) / 2), round((height - 224) / 2)
+    pixels = np.asarray(larger.crop((left, top, left + 224, top + 224)), np.float64) / 255
+    expected = ((pixels - meaning.mean) / meaning.std).transpose(2, 0, 1)[np.newaxis]
+    assert given.shape == (1, 3, 224, 224)
+    assert np.allclose(given, expected, atol=1e-5)
+
+
+def test_a_picture_that_is_too_long_to_be_cut_is_refused():
+    meaning = Image(224, 224, 3, fit="crop")
+    with pytest.raises(TooLargeError, match="too long to be cut to its middle"):
+        picture_tensor(file(Pillow.new("RGB", (3000, 1))), meaning, TensorSpec("x", "FP32", (-1, 224, 224, 3), meaning))

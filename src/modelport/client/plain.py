@@ -27,6 +27,7 @@ def plain_body(data: Any) -> tuple[bytes, str]:
       request (`{"instances": …}`), which goes as it is
     - a list of records, rows, texts or pictures; a row; a numpy array; a pandas or polars DataFrame
     - a picture: a path (`pathlib.Path`) to a PNG, JPEG or WebP file, its bytes, or a PIL image
+    - a recording: a path to a WAV file, or its bytes
     - a str is text, never a path: a text from a stranger must not name a file of this machine
 
     Raises InvalidInputError for anything else.
@@ -38,7 +39,8 @@ def plain_body(data: Any) -> tuple[bytes, str]:
         content_type = image_type(picture)
         if content_type is None:
             raise InvalidInputError(
-                "the bytes are not a PNG, JPEG or WebP image; send text as str, numbers as lists or arrays"
+                "the bytes are not a PNG, JPEG or WebP image, nor a WAV recording; send text as str, "
+                "numbers as lists or arrays"
             )
         return picture, content_type
     if _is_frame(data):
@@ -99,12 +101,12 @@ def _picture(data: Any) -> bytes:
 
 
 def image_type(content: bytes) -> str | None:
-    """The content type of a picture, from the first bytes that its format's specification gives; None for others."""
+    """The content type of a picture or a recording, from the first bytes that its format gives; None for others."""
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if content.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
-    return "image/webp" if (content[:4], content[8:12]) == (b"RIFF", b"WEBP") else None
+    return {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(content[8:12]) if content[:4] == b"RIFF" else None
 
 
 def _columns(frame: Any) -> dict[str, list[Any]]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modelport.core.datatypes import DTYPES
-from modelport.core.meaning import Meaning
+from modelport.core.meaning import Column, Labels, Meaning, Probabilities, Tabular
 from modelport.core.meaning_document import meaning_from_dict
 from modelport.core.nearest import did_you_mean
 from modelport.core.signature import Shape, Signature, TensorSpec
 
 _OWN = ("datatype", "shape")
+#: Declares the only input, whatever that is called: for tools that know what it means, and not its name.
+ANY = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,52 @@ def with_meanings(
 ) -> Signature:
     """The signature with the declared meanings in place of the file's; the same object where none is declared.
 
-    Raises InvalidInputError for a name that is no tensor's.
+    An input that is declared as `*` is the only one, and adds to what the file says. Raises InvalidInputError for a
+    name that is no tensor's.
     """
-    given = {item.name: item.meaning for item in inputs if item.meaning is not None and signature.input(item.name)}
+    given = {name: meaning for name, meaning in (_named(item, signature) for item in inputs) if meaning is not None}
     made = {item.name: item.meaning for item in outputs if item.meaning is not None and signature.output(item.name)}
     if not given and not made:
         return signature
     return replace(
         signature,
         inputs=tuple(replace(spec, meaning=given.get(spec.name, spec.meaning)) for spec in signature.inputs),
-        outputs=tuple(replace(spec, meaning=made.get(spec.name, spec.meaning)) for spec in signature.outputs),
+        outputs=tuple(_with_meaning(spec, made.get(spec.name, spec.meaning)) for spec in signature.outputs),
     )
+
+
+def _named(item: DeclaredTensor, signature: Signature) -> tuple[str, Meaning | None]:
+    """A declared input's meaning and the name that the signature has for it. Raises InvalidInputError."""
+    if item.meaning is None:
+        return item.name, None
+    if item.name != ANY:
+        return signature.input(item.name).name, item.meaning
+    spec = signature.inputs[0] if len(signature.inputs) == 1 else None
+    return ("", None) if spec is None else (spec.name, _added(spec, item.meaning))
+
+
+def _added(spec: TensorSpec, meaning: Meaning) -> Meaning | None:
+    """A hint joined with the file's own words, which count for more; those where they do not fit each other."""
+    if not isinstance(meaning, Tabular):
+        return spec.meaning or meaning
+    width = len(meaning.columns)
+    if spec.meaning is None:
+        return meaning if spec.shape is not None and len(spec.shape) == 2 and spec.shape[1] in (-1, width) else None
+    if not isinstance(spec.meaning, Tabular) or len(spec.meaning.columns) != width:
+        return spec.meaning
+    pairs = list(zip(spec.meaning.columns, meaning.columns, strict=True))
+    if any(own.name != hint.name for own, hint in pairs):
+        return spec.meaning
+    return Tabular(tuple(own if own.default is not None else _with_default(own, hint) for own, hint in pairs))
+
+
+def _with_default(own: Column, hint: Column) -> Column:
+    fits = not own.categories or hint.default in own.categories
+    return replace(own, default=hint.default if fits else None)
+
+
+def _with_meaning(spec: TensorSpec, meaning: Meaning | None) -> TensorSpec:
+    """A classification of a tensor that has one class a row, rather than scores, is told by labels."""
+    if isinstance(meaning, Probabilities) and spec.shape is not None and len(spec.shape) == 1:
+        meaning = Labels(meaning.labels)
+    return replace(spec, meaning=meaning)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from modelport.core.meaning_document import meaning_from_dict
@@ -30,7 +30,7 @@ def tensor_to_dict(spec: TensorSpec) -> dict[str, Any]:
     if spec.optional:
         document["optional"] = True
     if spec.meaning is not None:
-        document["meaning"] = _without_defaults(asdict(spec.meaning))
+        document["meaning"] = _without_defaults(spec.meaning)
     return document
 
 
@@ -54,15 +54,15 @@ def _tensor(item: dict[str, Any]) -> TensorSpec:
     )
 
 
-def _without_defaults(document: dict[str, Any]) -> dict[str, Any]:
-    """Drop empty fields: a column with only a name says nothing else."""
+def _without_defaults(meaning: Any) -> dict[str, Any]:
+    """A meaning, or a part of one, without what it does not say: a column with only a name has no other field."""
     kept: dict[str, Any] = {}
-    for name, value in document.items():
-        if value is None or value in ("", ()):
-            continue
-        kept[name] = [_plain(item) for item in value] if isinstance(value, tuple) else value
+    for field in fields(meaning):
+        value = getattr(meaning, field.name)
+        if field.name == "kind" or value != field.default:
+            kept[field.name] = [_plain(item) for item in value] if isinstance(value, tuple) else value
     return kept
 
 
 def _plain(item: Any) -> Any:
-    return _without_defaults(item) if isinstance(item, dict) else item
+    return _without_defaults(item) if is_dataclass(item) else item

@@ -34,6 +34,11 @@ def memory_limit(root: Path = ROOT) -> int | None:
     return min((limit for limit in limits if limit is not None and 0 <= limit < _NO_LIMIT), default=None)
 
 
+def cgroup_folders(root: Path = ROOT, controller: str | None = None) -> list[Path]:
+    """The folders of this process's cgroup and those above it, of version 2, or of a controller of version 1."""
+    return list(_folders_v2(root) if controller is None else _folders_v1(root, controller))
+
+
 def _affinity() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

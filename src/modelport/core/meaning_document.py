@@ -12,18 +12,48 @@ from dataclasses import MISSING, fields
 from types import UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
-from modelport.core.meaning import Column, Image, Labels, Meaning, Probabilities, Quantity, Tabular, Text
+from modelport.core.meaning import (
+    Audio,
+    Column,
+    Detection,
+    Embedding,
+    Forecast,
+    Image,
+    Labels,
+    Meaning,
+    Probabilities,
+    Quantity,
+    Ranking,
+    Tabular,
+    Text,
+)
 from modelport.core.nearest import did_you_mean
+from modelport.core.steps import later
 
 _KINDS: dict[str, type[Any]] = {
     "tabular": Tabular,
     "image": Image,
     "text": Text,
+    "audio": Audio,
     "labels": Labels,
     "probabilities": Probabilities,
     "quantity": Quantity,
+    "embedding": Embedding,
+    "detection": Detection,
+    "ranking": Ranking,
+    "forecast": Forecast,
 }
+#: Other words for kinds: a classification is told by its scores, a regression by its quantity.
+_SYNONYMS = {"classification": "probabilities", "regression": "quantity"}
 _HINTS: dict[type[Any], dict[str, Any]] = {kind: get_type_hints(kind) for kind in (*_KINDS.values(), Column)}
+
+_WORDS = {
+    float: "a finite number",
+    int: "a whole number",
+    str: "a text",
+    bool: "true or false",
+    Column: "a column",
+}
 
 
 def meaning_from_dict(document: Any) -> Meaning:
@@ -31,10 +61,12 @@ def meaning_from_dict(document: Any) -> Meaning:
     if not isinstance(document, dict):
         raise ValueError(f"a meaning must be an object with a 'kind', not {_shown(document)}")
     kind = document.get("kind")
+    kind = _SYNONYMS.get(kind, kind) if isinstance(kind, str) else kind
     if not isinstance(kind, str) or kind not in _KINDS:
-        near = did_you_mean(kind, _KINDS) if isinstance(kind, str) else ""
-        raise ValueError(f"unknown kind {_shown(kind)}{near}; the kinds are {', '.join(_KINDS)}")
-    given = dict(document)
+        known = (*_KINDS, *_SYNONYMS)
+        near = did_you_mean(kind, known) if isinstance(kind, str) else ""
+        raise ValueError(f"unknown kind {_shown(kind)}{near}; the kinds are {', '.join(known)}")
+    given = {**document, "kind": kind}
     if kind == "tabular" and isinstance(given.get("columns"), list | tuple):
         given["columns"] = [_column(item) for item in given["columns"]]
     meaning = cast("Meaning", _make(_KINDS[kind], given, f"kind {kind!r}"))
@@ -53,7 +85,21 @@ def _column(item: Any) -> Column:
         raise ValueError(f"column {column.name!r}: minimum {column.minimum} is over maximum {column.maximum}")
     if column.categories and column.default is not None and column.default not in column.categories:
         raise ValueError(f"column {column.name!r}: default {column.default!r} is none of its categories")
+    _check_column(column)
     return column
+
+
+def _check_column(column: Column) -> None:
+    """Raise ValueError where the fields of a column contradict each other."""
+    where = f"column {column.name!r}"
+    if column.optional and column.default is None:
+        raise ValueError(f"{where}: it is optional, so it must have a default")
+    if column.strict and column.minimum is None and column.maximum is None:
+        raise ValueError(f"{where}: it is strict, so it must have a minimum or a maximum")
+    if column.categories and column.type not in (None, "text"):
+        raise ValueError(f"{where}: its categories are texts, so it can't be of the type {column.type!r}")
+    if isinstance(column.default, str) and column.type not in (None, "text"):
+        raise ValueError(f"{where}: its default is a text, so it can't be of the type {column.type!r}")
 
 
 def _make(kind: type[Any], given: dict[str, Any], where: str) -> Any:
@@ -103,19 +149,48 @@ def _words(hint: Any) -> str:
         return " or ".join(repr(item) for item in inner if item is not None)
     if origin is tuple:
         return f"a list ({_words(inner[0])} each)"
-    return {float: "a finite number", int: "a whole number", str: "a text", Column: "a column"}.get(hint, str(hint))
+    return _WORDS.get(hint, str(hint))
 
 
 def _check_values(meaning: Meaning) -> None:
     """Raise ValueError for values that are of the right type and still can't be meant."""
-    if isinstance(meaning, Tabular):
-        if not meaning.columns:
-            raise ValueError("a table must have columns")
-        _check_names((column.name for column in meaning.columns), "column")
-    elif isinstance(meaning, Labels | Probabilities):
-        _check_names(meaning.labels, "label")
-    elif isinstance(meaning, Image):
-        _check_image(meaning)
+    for name in ("top_k", "max_length", "samples"):
+        _check_range(name, getattr(meaning, name, 0), 0, 1 << 31)
+    match meaning:
+        case Tabular(columns=columns):
+            if not columns:
+                raise ValueError("a table must have columns")
+            _check_names((column.name for column in columns), "column")
+        case Image():
+            _check_image(meaning)
+        case Audio():
+            _check_audio(meaning)
+        case Text(padding="fixed", max_length=0):
+            raise ValueError("the padding 'fixed' needs 'max_length', the length of each text in tokens")
+        case Labels(labels=names) | Probabilities(labels=names) | Detection(labels=names):
+            _check_names(names, "label")
+        case Ranking(items=names):
+            _check_names(names, "item")
+        case Forecast():
+            _check_forecast(meaning)
+
+
+def _check_audio(audio: Audio) -> None:
+    _check_range("rate", audio.rate, 1000, 768_000)
+    if audio.layout == "T" and audio.channels != 1:
+        raise ValueError("the layout 'T' has one channel, not 2; 'CT' and 'TC' have an axis for them")
+
+
+def _check_range(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name!r} must be {low} to {high}, not {value}")
+
+
+def _check_forecast(forecast: Forecast) -> None:
+    if forecast.start and not forecast.step:
+        raise ValueError("'start' needs 'step', the time from one value to the next")
+    if forecast.step:
+        later(forecast.start or "2000-01-01", forecast.step, 1)
 
 
 def _check_image(image: Image) -> None:

@@ -31,7 +31,7 @@ class TraceContext:
 class InferenceRequest:
     """Named arrays for one model. The arrays are not written to; `outputs` None means all of them.
 
-    `priority` 0 is interactive, 1 is bulk, which waits for the others. `cancelled`: nobody waits for the answer any more.
+    `priority` 0 is interactive, 1 is bulk, which waits for the others. `cancelled`: nobody waits for the answer.
     The last four say when it passed each stage: nanoseconds of `time.perf_counter_ns`, 0 where it has not.
     """
 

@@ -11,6 +11,16 @@ from modelport.core.errors import InvalidInputError
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._\- ]{0,198}[A-Za-z0-9_\-])?")
 
 
+class UnknownAliasError(InvalidInputError):
+    """A version is asked for by a name that nobody gave it."""
+
+    def __init__(self, alias: str, known: str = "") -> None:
+        """`known` are the names that there are, for people."""
+        called = f" or called {known}" if known else ""
+        super().__init__(f"{alias[:200]!r} is not a version: versions are numbered 1, 2, 3 …{called}")
+        self.alias = alias
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRef:
     """A model, and one of its versions (None: the one that the server chooses)."""
@@ -30,6 +40,11 @@ def check_model_name(name: str) -> str:
             "beginning and ending with a letter, digit or '_'"
         )
     return name
+
+
+def parse_version_or_alias(text: str) -> int | str:
+    """A version's number, or a name that it may have. Raises InvalidInputError for what is neither."""
+    return text if not text.isdecimal() and _NAME.fullmatch(text) else parse_version(text)
 
 
 def parse_version(text: str) -> int:

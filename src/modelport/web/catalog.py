@@ -10,7 +10,10 @@ from modelport.core.signature import Signature
 
 
 class VersionView(Protocol):
-    """One loaded version. `loaded_at` is in Unix seconds, `cost_ms` what one prediction took when it was measured."""
+    """One loaded version. `loaded_at` is in Unix seconds, `cost_ms` what one prediction took when it was measured.
+
+    `batching` says in words whether requests are computed together, `cost_curve` what rows cost: (rows, milliseconds).
+    """
 
     @property
     def version(self) -> int: ...
@@ -26,6 +29,10 @@ class VersionView(Protocol):
     def execution(self) -> str: ...
     @property
     def cost_ms(self) -> float: ...
+    @property
+    def batching(self) -> str: ...
+    @property
+    def cost_curve(self) -> Sequence[tuple[int, float]]: ...
 
 
 class ModelView(Protocol):

@@ -50,7 +50,7 @@ def column_field(column: Column, spec: TensorSpec) -> Field:
         minimum=_number(column.minimum),
         maximum=_number(column.maximum),
         span=_span(column),
-        step="1" if spec.datatype in INTEGERS else "any",
+        step="1" if _is_whole(column, spec.datatype) else "any",
         choices=column.categories or _booleans(spec.datatype),
         boolean=spec.datatype == "BOOL" and not column.categories,
     )
@@ -128,7 +128,11 @@ def _example(column: Column, datatype: str) -> str:
         return ""
     low, high = column.minimum, column.maximum
     middle = (low + high) / 2 if low is not None and high is not None else low or 0.0
-    return number_text(round(middle)) if datatype in INTEGERS else rough_number(middle)
+    return number_text(round(middle)) if _is_whole(column, datatype) else rough_number(middle)
+
+
+def _is_whole(column: Column, datatype: str) -> bool:
+    return datatype in INTEGERS or column.type in ("integer", "boolean")
 
 
 def _span(column: Column) -> str:

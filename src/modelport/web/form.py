@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from modelport.core.datatypes import BYTES
-from modelport.core.meaning import Image, Tabular, Text
+from modelport.core.meaning import Audio, Image, Tabular, Text
 from modelport.core.signature import Signature, TensorSpec, shape_text
 from modelport.web.fields import Field, Group, column_field, grouped, scalar_field
 from modelport.web.words import tensor_words
@@ -21,7 +21,7 @@ _MOST_ELEMENTS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One part of a form. `kind` is `fields`, `image`, `text` or `json`; `tensors` are the inputs that it fills."""
+    """One part of a form. `kind` is `fields`, `image`, `audio`, `text` or `json`, `tensors` what it fills."""
 
     kind: str
     title: str
@@ -86,6 +86,8 @@ def _section(spec: TensorSpec) -> Section:
             return Section("fields", spec.name, (spec,), tensor_words(spec), groups=grouped(fields))
         case Image() as image:
             return Section("image", spec.name, (spec,), tensor_words(spec), image=image)
+        case Audio():
+            return Section("audio", spec.name, (spec,), tensor_words(spec))
         case Text():
             return Section("text", spec.name, (spec,), "UTF-8 text")
         case None if _is_scalar(spec) and spec.datatype == BYTES:

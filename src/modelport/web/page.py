@@ -14,10 +14,10 @@ from modelport.web import words
 from modelport.web.assets import Assets
 
 #: `default-src 'self'` forbids inline scripts and styles; data for scripts travels in `application/json` blocks, which
-#: no browser executes. Pictures that a person chooses are shown by blob: addresses.
+#: no browser executes. Pictures and recordings that a person chooses are shown by blob: addresses.
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
+        "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; object-src 'none'; base-uri 'none'; "
         "form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from modelport.core.meaning import Image, Labels, Probabilities, Quantity, Tabular, Text
+from modelport.core.meaning import (
+    Audio,
+    Detection,
+    Embedding,
+    Forecast,
+    Image,
+    Labels,
+    Probabilities,
+    Quantity,
+    Ranking,
+    Tabular,
+    Text,
+)
 from modelport.core.signature import TensorSpec, shape_text
 
 #: How a version runs, by the engine's word for it.
 EXECUTIONS = {
     "tick": "tick: a cheap model, run on the event loop; what arrives in one pass is one batch",
     "inline": "inline: a cheap model, run on the event loop one request at a time",
-    "pool": "pool: run in a thread",
+    "pool": "pool: a dear model, run in threads; what waits while it runs is the next batch",
     "process": "process: run in a process of its own",
+    "pipeline": "pipeline: run by other models",
 }
 
 
@@ -45,7 +58,27 @@ def tensor_words(spec: TensorSpec) -> str:
             words = f"{spec.name} of {_count(len(labels), 'class', 'classes')}" if labels else spec.name
         case Quantity(unit=unit, description=description):
             words = f"{description or spec.name}{f' in {unit}' if unit else ''}"
+        case _:
+            words = _other_words(spec)
     return words
+
+
+def _other_words(spec: TensorSpec) -> str:
+    """What the rarer kinds of tensors are to people."""
+    match spec.meaning:
+        case Audio(rate=rate, channels=channels):
+            return f"{'stereo' if channels == 2 else 'mono'} recording at {rate} Hz"
+        case Embedding(description=description):
+            return description or f"{spec.name}: an embedding"
+        case Detection(labels=labels):
+            return f"objects of {_count(len(labels), 'class', 'classes')}" if labels else "objects in a picture"
+        case Ranking(items=items):
+            return f"{_count(len(items), 'item')} in order" if items else "items in order"
+        case Forecast(step=step, unit=unit):
+            when = f"a value every {step}" if step else "step by step"
+            return f"{spec.name}{f' in {unit}' if unit else ''}, {when}"
+        case _:
+            return spec.describe()
 
 
 def tensors_words(specs: tuple[TensorSpec, ...]) -> str:
@@ -76,7 +109,7 @@ def meaning_names(spec: TensorSpec) -> list[str]:
     match spec.meaning:
         case Tabular(columns=columns):
             return [f"{column.name} ({column.unit})" if column.unit else column.name for column in columns]
-        case Labels(labels=labels) | Probabilities(labels=labels):
+        case Labels(labels=labels) | Probabilities(labels=labels) | Detection(labels=labels) | Ranking(items=labels):
             return list(labels)
         case _:
             return []

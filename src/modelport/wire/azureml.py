@@ -20,8 +20,9 @@ from modelport.wire import http
 from modelport.wire.dataframes import tensors_from_frame_records, tensors_from_split
 from modelport.wire.http import Encode, Headers, HttpCall, HttpReply, error_headers
 from modelport.wire.json_tensors import dumps, loads
+from modelport.wire.media import kind_by_content
 from modelport.wire.media_types import check_utf8, content_type
-from modelport.wire.plain import dumps_finite, image_by_content, inputs_from_body
+from modelport.wire.plain import dumps_finite, inputs_from_body
 from modelport.wire.quoting import error_text, quoted
 from modelport.wire.records import fields, tensors_from_document
 from modelport.wire.row_values import chosen_outputs, row_values
@@ -57,7 +58,7 @@ class AzureMl:
         check_utf8(parameters)
         body = bytes(call.body)
         wrap: _Wrap = ()
-        if kind in ("", "application/json", "application/x-www-form-urlencoded") and not image_by_content(body):
+        if kind in ("", "application/json", "application/x-www-form-urlencoded") and not kind_by_content(body):
             request, wrap = _from_json(loads(body), signature)
         else:
             named = call.headers.get(b"content-type", b"").decode("latin-1")

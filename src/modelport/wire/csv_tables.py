@@ -20,6 +20,7 @@ from modelport.core.errors import InvalidInputError, TooLargeError
 from modelport.core.meaning import Tabular
 from modelport.core.signature import Signature, TensorSpec
 from modelport.wire.arrays import tensor_from_array
+from modelport.wire.columns import is_checked
 from modelport.wire.dataframes import folds, knows_one, numbered, tensors_from_rows, unfolded
 from modelport.wire.quoting import quoted
 from modelport.wire.records import fields
@@ -200,11 +201,13 @@ def _known_cell(known: tuple[TensorSpec, int | None]) -> _Cell:
 
 
 def _whole_input(names: list[str] | None, signature: Signature) -> TensorSpec | None:
-    """The input whose rows are the table's as they stand, if it is one of floats."""
+    """The input whose rows are the table's as they stand, if it is one of any floats."""
     required = [spec for spec in signature.inputs if not spec.optional]
     if len(required) != 1 or required[0].datatype not in FLOATS:
         return None
     spec = required[0]
+    if is_checked(spec.meaning):
+        return None
     if names is None or numbered(names):
         return spec
     columns = [column.name for column in spec.meaning.columns] if isinstance(spec.meaning, Tabular) else None

@@ -20,6 +20,8 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 LARGEST = 50_000_000
 #: The share of a side that a drawing fills once it is cut out and centred.
 _FILL = 0.9
+#: The shorter side of a picture before its middle is cut out, compared to the model's.
+_MARGIN = 256 / 224
 #: The most pixels of the canvas that a drawing is centred on.
 _CANVAS = 4_000_000
 
@@ -56,7 +58,8 @@ def _opened(data: bytes, meaning: Image) -> Pillow.Image:
         picture: Pillow.Image = Pillow.open(io.BytesIO(data), formats=FORMATS)
         if picture.width * picture.height > LARGEST:
             raise TooLargeError(f"the picture has {picture.width} × {picture.height} pixels; the limit is {LARGEST}")
-        picture.draft("L" if meaning.channels == 1 else "RGB", (4 * meaning.width, 4 * meaning.height))
+        if meaning.fit != "crop":  # a picture that is cut out is resized exactly as models of ImageNet are used
+            picture.draft("L" if meaning.channels == 1 else "RGB", (4 * meaning.width, 4 * meaning.height))
         return _flattened(ImageOps.exif_transpose(picture), meaning)
 
 
@@ -92,11 +95,24 @@ def _is_light(picture: Pillow.Image) -> bool:
 
 def _sized(picture: Pillow.Image, meaning: Image) -> Pillow.Image:
     size = (meaning.width, meaning.height)
-    if picture.size == size:
+    if picture.size == size and meaning.fit != "crop":
         return picture
+    if meaning.fit == "crop":
+        return _middle(picture, meaning)
     if meaning.fit == "ink":
         picture = _centred(picture, meaning)
     return picture.resize(size, Pillow.Resampling.BOX if picture.width > size[0] else Pillow.Resampling.BILINEAR)
+
+
+def _middle(picture: Pillow.Image, meaning: Image) -> Pillow.Image:
+    """The middle of the picture once its shorter side is a little longer than the model's."""
+    shorter = round(min(meaning.width, meaning.height) * _MARGIN)
+    width, height = (int(shorter * side / min(picture.size)) for side in picture.size)
+    if max(width, height) * shorter > LARGEST:
+        raise TooLargeError(f"the picture is {picture.width} × {picture.height}: too long to be cut to its middle")
+    larger = picture.resize((width, height), Pillow.Resampling.BILINEAR)
+    left, top = round((width - meaning.width) / 2), round((height - meaning.height) / 2)
+    return larger.crop((left, top, left + meaning.width, top + meaning.height))
 
 
 def _centred(picture: Pillow.Image, meaning: Image) -> Pillow.Image:

@@ -1,4 +1,4 @@
-"""Plain prediction, for people: records by column name, rows, texts or a picture in; labels and numbers out.
+"""Plain prediction, for people: records by column name, rows, texts or a file in; labels and numbers out.
 
 `POST /models/{model}[/versions/{version}]/predict`, and `/predict` where one model is served. The format is
 Modelport's own.
@@ -13,13 +13,12 @@ import orjson
 
 from modelport.core.datatypes import BYTES, Array
 from modelport.core.errors import InvalidInputError, ModelportError, UnsupportedError
-from modelport.core.meaning import Image
 from modelport.core.messages import InferenceRequest
-from modelport.core.signature import Signature, TensorSpec
+from modelport.core.signature import Signature
 from modelport.wire.http import MODEL_PATH, STATUS, Encode, HttpCall, HttpReply, error_headers
 from modelport.wire.json_tensors import dumps, loads
+from modelport.wire.media import file_input, file_tensor, kind_by_content
 from modelport.wire.multipart import only_file
-from modelport.wire.pictures import picture_tensor
 from modelport.wire.predictions import predictions
 from modelport.wire.quoting import error_text
 from modelport.wire.records import tensors_from_document
@@ -39,7 +38,7 @@ class Plain:
         return None
 
     def decode(self, call: HttpCall, signature: Signature) -> tuple[InferenceRequest, Encode]:
-        """Read a request by its Content-Type: JSON, a picture, text, or one uploaded file of those."""
+        """Read a request by its Content-Type: JSON, a picture, a recording, text, or one uploaded file of those."""
         content_type = call.headers.get(b"content-type", b"").decode("latin-1")
         inputs = inputs_from_body(bytes(call.body), content_type, signature)
         return InferenceRequest(inputs), lambda response: HttpReply(dumps_finite(predictions(response, signature)))
@@ -55,8 +54,10 @@ def inputs_from_body(body: bytes, content_type: str, signature: Signature) -> di
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         body, kind = only_file(body, content_type)
-    if kind.startswith("image/") or image_by_content(body):
-        inputs = {_image_input(signature).name: _picture(body, signature)}
+    family = kind_by_content(body) or kind.partition("/")[0]
+    if family in ("image", "audio"):
+        spec = file_input(family, signature)
+        inputs = {spec.name: file_tensor(body, spec)}
     elif kind in _JSON_TYPES or kind.endswith("+json") or (kind == "text/plain" and _is_json_for(body, signature)):
         return tensors_from_document(_document(body), signature)
     elif kind == "text/plain":
@@ -64,7 +65,7 @@ def inputs_from_body(body: bytes, content_type: str, signature: Signature) -> di
     else:
         raise UnsupportedError(
             f"Content-Type {kind!r} is not understood here; send application/json, an image (image/png, image/jpeg, "
-            "image/webp), text/plain, or one file as multipart/form-data"
+            "image/webp), a recording (audio/wav), text/plain, or one file as multipart/form-data"
         )
     signature.check_inputs(inputs)
     return inputs
@@ -84,27 +85,6 @@ def _document(body: bytes) -> Any:
 def _is_json_for(body: bytes, signature: Signature) -> bool:
     """Whether what calls itself text is JSON for a model that takes no text: browsers' `fetch` names no other type."""
     return body.lstrip()[:1] in (b"{", b"[") and not any(spec.datatype == BYTES for spec in signature.inputs)
-
-
-def image_by_content(body: bytes) -> bool:
-    """PNG, JPEG or WebP by their first bytes, for clients that name no type (`curl --data-binary`)."""
-    return (
-        body[:8] == b"\x89PNG\r\n\x1a\n" or body[:3] == b"\xff\xd8\xff" or (body[:4], body[8:12]) == (b"RIFF", b"WEBP")
-    )
-
-
-def _image_input(signature: Signature) -> TensorSpec:
-    for spec in signature.inputs:
-        if isinstance(spec.meaning, Image):
-            return spec
-    wanted = "; ".join(spec.describe() for spec in signature.inputs)
-    raise InvalidInputError(f"this model does not take a picture; it takes {wanted}")
-
-
-def _picture(body: bytes, signature: Signature) -> Array:
-    spec = _image_input(signature)
-    assert isinstance(spec.meaning, Image)
-    return picture_tensor(body, spec.meaning, spec)
 
 
 def _text(body: bytes, signature: Signature) -> dict[str, Array]:

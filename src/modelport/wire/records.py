@@ -9,9 +9,10 @@ from modelport.core.errors import InvalidInputError
 from modelport.core.meaning import Column, Tabular
 from modelport.core.nearest import did_you_mean
 from modelport.core.signature import Signature, TensorSpec
+from modelport.wire.columns import cell_number, given
 from modelport.wire.examples import example_hint
 from modelport.wire.quoting import quoted
-from modelport.wire.rows import category_number, is_encoded, tensor_from_rows
+from modelport.wire.rows import is_encoded, tensor_from_rows
 
 #: Keys that say "the data is in here", as TensorFlow Serving, Vertex AI, Azure ML, MLflow and scikit-learn put it.
 WRAPPERS = ("instances", "inputs", "data", "X")
@@ -148,15 +149,17 @@ def _check_names(number: int, record: Record, signature: Signature) -> None:
     for name in record:
         if name not in known and name not in tabular:
             raise InvalidInputError(where + _why_unknown(name, known, signature))
-    missing = [name for name, (spec, _) in known.items() if name not in record and not _spared(record, spec)]
+    missing = [name for name, field in known.items() if name not in record and not _spared(record, *field)]
     if missing:
         what = "column" if tabular else "input"
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         raise InvalidInputError(f"{where}missing {what} {', '.join(map(repr, missing[:5]))}{more}")
 
 
-def _spared(record: Record, spec: TensorSpec) -> bool:
-    """Whether a record need not name each column: the whole row is given, or an optional input is left out."""
+def _spared(record: Record, spec: TensorSpec, place: int | None) -> bool:
+    """Whether a record need not name it: its whole row is given, or it is optional."""
+    if isinstance(spec.meaning, Tabular) and place is not None and spec.meaning.columns[place].optional:
+        return _has(record, spec)
     return _whole(record, spec) or (spec.optional and not _has(record, spec))
 
 
@@ -179,20 +182,16 @@ def _row(spec: TensorSpec, record: Record) -> Any:
     """One row of a tensor."""
     if not isinstance(spec.meaning, Tabular) or _whole(record, spec):
         return record[spec.name]
-    return [_cell(spec, column, record[column.name]) for column in spec.meaning.columns]
+    return [_cell(spec, column, given(record, column)) for column in spec.meaning.columns]
 
 
 def _cell(spec: TensorSpec, column: Column, value: Any) -> Any:
-    """One value of a row; categories are told by their text or by their number."""
+    """One value of a row: a text in a tensor of texts, otherwise a number."""
     if spec.datatype == BYTES:
         if isinstance(value, str) or is_encoded(value):
             return value
         raise InvalidInputError(f"column {column.name!r} takes a text, not {quoted(value)}")
-    if isinstance(value, str) and column.categories:
-        return category_number(column, value)
-    if isinstance(value, str | list | dict):
-        raise InvalidInputError(f"column {column.name!r} takes a number, not {quoted(value)}")
-    return value
+    return cell_number(column, value)
 
 
 def only_input(signature: Signature) -> TensorSpec:

@@ -1,4 +1,4 @@
-"""JSON values as people write them ⇄ the tensor of one input: rows, a single row, a single value, texts, pictures."""
+"""JSON values as people write them ⇄ the tensor of one input: rows, a single row, a single value, texts, files."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 
 from modelport.core.datatypes import BYTES, DTYPES, FLOATS, INTEGERS, Array, value_range
 from modelport.core.errors import InvalidInputError
-from modelport.core.meaning import Column, Image, Tabular
-from modelport.core.nearest import did_you_mean
+from modelport.core.meaning import Image, Tabular
 from modelport.core.signature import TensorSpec, shape_text
-from modelport.wire.pictures import picture_tensor
+from modelport.wire.columns import check_ranges, numbered
+from modelport.wire.media import files_tensor, takes_files
 from modelport.wire.quoting import quoted
 
 _NUMBERS = {int, float, bool, type(None)}
@@ -25,41 +25,20 @@ def tensor_from_rows(spec: TensorSpec, value: Any) -> Array:
     """One tensor from rows, from a single row, or from a single value. Raises InvalidInputError."""
     if value is None:
         raise InvalidInputError(f"input {spec.name!r} is null; it takes {spec.describe()}")
-    if isinstance(spec.meaning, Image) and (is_encoded(value) or _all_encoded(value)):
-        pictures = value if isinstance(value, list) else [value]
-        return np.concatenate([picture_tensor(_decoded(spec, item), spec.meaning, spec) for item in pictures])
-    if isinstance(spec.meaning, Tabular) and spec.datatype != BYTES:
-        value = _categorised(spec.meaning, value)
+    if takes_files(spec) and (is_encoded(value) or _all_encoded(value)):
+        files = value if isinstance(value, list) else [value]
+        return files_tensor([_decoded(spec, item) for item in files], spec)
+    table = spec.meaning if isinstance(spec.meaning, Tabular) and spec.datatype != BYTES else None
+    if table is not None:
+        value = numbered(table, value)
     leaves, shape = _unnested(spec, value)
     if shape[:1] == [0]:
         raise InvalidInputError(f"input {spec.name!r} has no rows: the data is an empty list")
     array = _texts(spec, leaves, shape) if spec.datatype == BYTES else _numbers(spec, leaves, shape)
-    return fitted(spec, array.reshape(shape))
-
-
-def category_number(column: Column, value: str) -> int:
-    """The place of a category. Raises InvalidInputError with the nearest right one."""
-    if value not in column.categories:
-        near, allowed = did_you_mean(value, column.categories), ", ".join(column.categories[:40])
-        raise InvalidInputError(f"column {column.name!r} has no category {quoted(value)}{near}; it takes: {allowed}")
-    return column.categories.index(value)
-
-
-def _categorised(table: Tabular, value: Any) -> Any:
-    """A row, or rows, with the numbers of categories that are given as texts."""
-    if not isinstance(value, list) or not any(column.categories for column in table.columns):
-        return value
-    if any(isinstance(row, list) for row in value):
-        return [_numbered(table, row) if isinstance(row, list) else row for row in value]
-    return _numbered(table, value)
-
-
-def _numbered(table: Tabular, value: list[Any]) -> list[Any]:
-    cells = zip(table.columns, value, strict=False)
-    numbered = [
-        category_number(*cell) if cell[0].categories and isinstance(cell[1], str) else cell[1] for cell in cells
-    ]
-    return numbered + value[len(numbered) :]
+    made = fitted(spec, array.reshape(shape))
+    if table is not None:
+        check_ranges(table, made)
+    return made
 
 
 def is_encoded(value: Any) -> bool:

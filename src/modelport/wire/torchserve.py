@@ -16,9 +16,10 @@ from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.core.signature import Signature
 from modelport.wire.http import Encode, HttpCall, HttpReply, error_headers
 from modelport.wire.json_tensors import dumps, loads
+from modelport.wire.media import kind_by_content
 from modelport.wire.media_types import content_type
 from modelport.wire.multipart import only_file
-from modelport.wire.plain import dumps_finite, image_by_content, inputs_from_body
+from modelport.wire.plain import dumps_finite, inputs_from_body
 from modelport.wire.quoting import error_text
 from modelport.wire.records import tensors_from_document
 from modelport.wire.row_values import row_values
@@ -103,7 +104,7 @@ def _document(body: bytes, kind: str, signature: Signature) -> Any:
     """What the body says as JSON; None where it is a picture or a text."""
     if kind.endswith("json"):
         return loads(body)
-    if kind not in _UNSAID or image_by_content(body):
+    if kind not in _UNSAID or kind_by_content(body):
         return None
     if any(spec.datatype == BYTES for spec in signature.inputs):
         if body.lstrip()[:1] not in (b"[", b"{"):

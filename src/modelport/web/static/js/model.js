@@ -5,6 +5,7 @@ import { CallPanel } from "./call.js";
 import { later } from "./dom.js";
 import { FieldsSection } from "./fields.js";
 import { PictureSection } from "./picture.js";
+import { RecordingSection } from "./recording.js";
 import { openInferenceRequest, plainRequest, readings, send } from "./request.js";
 import { JsonSection, TextSection } from "./texts.js";
 
@@ -25,6 +26,7 @@ class ModelPage {
     const inputs = this.page.signature.inputs;
     const first = inputs.find(({ name }) => name === root.dataset.tensor);
     if (root.dataset.section === "image") return new PictureSection(root, first, (empty) => this.drawn(empty));
+    if (root.dataset.section === "audio") return new RecordingSection(root, first, (empty) => this.drawn(empty));
     if (root.dataset.section === "text") return new TextSection(root, first);
     if (root.dataset.section === "json") return new JsonSection(root, first);
     const tensors = new Set([...root.querySelectorAll("[data-field]")].map((field) => field.dataset.tensor));
@@ -35,7 +37,7 @@ class ModelPage {
     const soon = later(250, () => this.live?.checked && this.predict(false));
     const showCall = later(60, () => this.showCall());
     this.form.addEventListener("input", (event) => {
-      if (event.target.closest("[data-filter], [data-live], [data-picture]")) return;
+      if (event.target.closest("[data-filter], [data-live], [data-picture], [data-recording]")) return;
       showCall();
       soon();
     });

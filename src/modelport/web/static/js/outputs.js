@@ -38,6 +38,8 @@ function scoresOf(spec, value) {
     const scores = Object.entries(value);
     return scores.every(([, score]) => score === null || typeof score === "number") && scores.length ? scores : null;
   }
+  if (spec.meaning?.kind === "ranking") return value.map(({ item, score }) => [String(item), score]);
+  if (spec.meaning?.kind === "embedding") return null;
   if (!value.length || value.some((item) => item !== null && typeof item !== "number")) return null;
   const sum = value.reduce((total, item) => total + item, 0);
   const like = value.length > 1 && value.every((item) => item >= 0 && item <= 1) && Math.abs(sum - 1) < 0.01;

@@ -1,5 +1,6 @@
 // A section that takes a picture: drawn on the easel, or a file that is dropped, pasted or chosen.
 
+import { base64 } from "./base64.js";
 import { showError } from "./dom.js";
 import { Easel } from "./easel.js";
 import { tabs } from "./tabs.js";
@@ -120,13 +121,6 @@ export class PictureSection {
     link.download = "drawing.png";
     link.href = URL.createObjectURL(await this.easel.picture());
   }
-}
-
-async function base64(blob) {
-  const bytes = new Uint8Array(await blob.arrayBuffer());
-  let text = "";
-  for (let at = 0; at < bytes.length; at += 32768) text += String.fromCharCode(...bytes.subarray(at, at + 32768));
-  return btoa(text);
 }
 
 // The numbers that the server makes of the drawing: (p × scale − mean) ÷ std, in the order of the layout.
