@@ -1,0 +1,28 @@
+"""The files of one version, as a source saw them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelport.artifacts.digest import Fingerprint
+from modelport.artifacts.model_file import ModelFile, model_file
+from modelport.runtimes.described import Described
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """The files of one version, and the state in which they were seen.
+
+    `folders` are those whose `modelport.toml` speaks of it, the last one with the last word. `described` is what another
+    server's repository says of it, under them.
+    """
+
+    path: Path
+    fingerprint: Fingerprint
+    folders: tuple[Path, ...] = ()
+    described: Described | None = None
+
+    def model_file(self, model: str) -> ModelFile:
+        """What its owner says about it under that name. Raises InvalidModelError."""
+        return model_file(model, *self.folders, under=self.described.tables if self.described else {})
