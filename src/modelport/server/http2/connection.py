@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from modelport.server.http2.frame_run import FrameRun
 from modelport.server.http2.frames import (
     ACK,
     CONTINUATION,
@@ -197,11 +198,10 @@ class Connection(ReceivingHalf):
         at += stride
         while at <= last and data.startswith(header, at):
             at += stride
-        view = memoryview(data)
-        pieces = [view[begin + 9 : begin + stride] for begin in range(start, at, stride)]
+        run = FrameRun(data, start, length, (at - start) // stride)
         try:
-            if self._account(0, stream.id, length * len(pieces)) is not None:
-                self._deliver_run(stream, pieces, length * len(pieces))
+            if self._account(0, stream.id, run.size) is not None:
+                self._deliver_run(stream, run)
         except Http2StreamError as error:
             self.break_off(error)
         return at

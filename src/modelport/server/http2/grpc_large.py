@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from modelport.server.http2.frame_run import FrameRun
 from modelport.server.http2.stream import Buffer
 
 #: From the beginning of a message (a few kilobytes or less) to the offset of what should be aligned in it.
@@ -16,17 +17,24 @@ ALIGNMENT = 64
 class LargeMessage:
     """A message of known size."""
 
-    __slots__ = ("_at", "view")
+    __slots__ = ("_at", "_content", "view")
 
     def __init__(self, size: int, aligned: int) -> None:
         """The byte at offset `aligned` gets an address that is a multiple of 64."""
         memory = np.empty(size + ALIGNMENT, np.uint8)  # not written to, and so no memory of the system's, before `add`
         start = -(memory.ctypes.data + aligned) % ALIGNMENT
-        self.view = memoryview(memory.data)[start : start + size]
+        self._content = memory[start : start + size]
+        self.view = memoryview(self._content.data)
         self._at = 0
 
     def add(self, part: Buffer) -> None:
         """The next bytes."""
         end = self._at + len(part)
         self.view[self._at : end] = part
+        self._at = end
+
+    def add_run(self, run: FrameRun) -> None:
+        """The next bytes, out of frames that follow each other: one copy for all."""
+        end = self._at + run.size
+        run.copy_to(self._content[self._at : end])
         self._at = end

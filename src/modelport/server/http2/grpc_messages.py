@@ -4,6 +4,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from struct import Struct
 
+from modelport.server.http2.frame_run import FrameRun
 from modelport.server.http2.grpc_large import LARGE, PROMISED, LargeMessage, Place
 from modelport.server.http2.grpc_status import GrpcError, StatusCode
 from modelport.server.http2.stream import Buffer, as_bytes
@@ -76,12 +77,21 @@ class MessageReader:
         """Whether the body may end here."""
         return self._wanted < 0 and not self._prefix
 
-    def fill(self, views: list[memoryview], size: int) -> bool:
-        """Take pieces of `size` bytes together, if they are part of a large message and not yet its end."""
+    def fill(self, run: FrameRun) -> bool:
+        """Take the pieces, if they are part of a large message and not yet its end."""
+        size = run.size
         if self._large is None or size >= self._wanted:
             return False
-        for view in views:
-            self._large.add(view)
+        self._large.add_run(run)
+        self._wanted -= size
+        self.held += size
+        return True
+
+    def continue_with(self, data: bytes, size: int) -> bool:
+        """Take `size` bytes, if they are part of a large message and not yet its end."""
+        if self._large is None or size >= self._wanted:
+            return False
+        self._large.add(data)
         self._wanted -= size
         self.held += size
         return True

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Any
 
+from modelport.server.http2.frame_run import FrameRun
 from modelport.server.http2.frames import DATA, END_HEADERS, END_STREAM, HEADERS
 from modelport.server.http2.grpc_calls import GrpcCall, Message
 from modelport.server.http2.grpc_messages import PREFIX_SIZE, frame_message
@@ -71,12 +72,12 @@ class UnaryCall(GrpcCall):
         if self.on_cancel is not None:
             self.on_cancel()
 
-    def handle_pieces(self, pieces: list[memoryview], size: int) -> None:
-        if self.reader is not None and self.reader.fill(pieces, size):
-            self.consume(size)
-            self._assemble(size)
+    def handle_run(self, run: FrameRun) -> None:
+        if self.reader is not None and self.reader.fill(run):
+            self.consume(run.size)
+            self._assemble(run.size)
         else:
-            self.handle_data(b"".join(pieces))
+            self.handle_data(run.joined())
 
     def _assemble(self, size: int) -> None:
         try:
@@ -85,7 +86,11 @@ class UnaryCall(GrpcCall):
             self.fail_with(error)
 
     def handle_data(self, data: bytes) -> None:
-        self.consume(len(data))
+        size = len(data)
+        self.consume(size)
+        if self.reader is not None and self.reader.continue_with(data, size):
+            self._assemble(size)
+            return
         try:
             for message in self._feed(data):
                 if self.message is not None:

@@ -19,7 +19,7 @@ class Limits:
 
     max_concurrent_streams: int = limit(1000, "Streams that a client may have open at once; more are refused.")
     max_frame_size: int = limit(65_536, "Largest frame payload accepted (16384 to 16777215).")
-    stream_window: int = limit(1 << 20, "Bytes of one request that may be under way or wait to be consumed.")
+    stream_window: int = limit(1 << 21, "Bytes of one request that may be under way or wait to be consumed.")
     connection_window: int = limit(16 << 20, "The same for all requests of the connection together.")
     max_header_list_size: int = limit(32_768, "Decoded size of a request's headers (names, values, 32 for each).")
     max_header_block_size: int = limit(32_768, "Encoded size of a header block, all its CONTINUATION frames together.")

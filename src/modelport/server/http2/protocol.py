@@ -11,8 +11,8 @@ from modelport.server.http2.limits import Limits
 from modelport.server.http2.liveness import Liveness
 from modelport.server.http2.receiving import Application
 
-BATCH = 262_144  # bytes taken from queues for one write
-BATCHES = 4  # writes in a row before other connections have their turn
+BATCH = 655_360  # bytes taken from queues for one write
+BATCHES = 2  # writes in a row before other connections have their turn
 HIGH_WATER = 131_072
 GATHERED = 65_536  # bytes from which on it pays to give a transport that can gather them the chunks as they are
 TICK_SLACK = 0.001  # timers of some loops have whole milliseconds and may be early

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, cast
 
 from modelport.server.http2.control import ControlFrames
+from modelport.server.http2.frame_run import FrameRun
 from modelport.server.http2.frames import (
     END_HEADERS,
     END_STREAM,
@@ -85,10 +86,10 @@ class ReceivingHalf(ControlFrames):
             self.count_control()
         return stream
 
-    def _deliver_run(self, stream: Stream, pieces: list[memoryview], size: int) -> None:
-        """Several pieces of a body, `size` bytes together, which is not its end."""
-        self._count_received(stream, size)
-        self.tell(stream, stream.handle_pieces, pieces, size)
+    def _deliver_run(self, stream: Stream, run: FrameRun) -> None:
+        """Several pieces of a body, which are not its end."""
+        self._count_received(stream, run.size)
+        self.tell(stream, stream.handle_run, run)
 
     def _count_received(self, stream: Stream, size: int) -> None:
         stream.received += size

@@ -33,7 +33,7 @@ About = TypeVarTuple("About")
 logger = logging.getLogger(__name__)
 
 TURN = 65_536  # bytes that one stream may send before the next one's turn
-LONE_TURN = 262_144  # the same where no other one waits
+LONE_TURN = 655_360  # the same where no other one waits
 REMEMBERED_RESETS = 1000
 
 

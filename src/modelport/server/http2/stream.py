@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from modelport.server.http2.frame_run import FrameRun
 from modelport.server.http2.frames import END_STREAM, RST_STREAM, U32, WINDOW_UPDATE, ErrorCode
 from modelport.server.http2.header_blocks import Field
 
@@ -63,9 +64,9 @@ class Stream:
     def handle_data(self, data: bytes) -> None:
         """A piece of the body. Call `consume` for it once it no longer takes memory."""
 
-    def handle_pieces(self, pieces: list[memoryview], size: int) -> None:
-        """Several pieces that follow each other, `size` bytes together. They are views: copy what is kept."""
-        self.handle_data(b"".join(pieces))
+    def handle_run(self, run: FrameRun) -> None:
+        """Several pieces of the body that follow each other."""
+        self.handle_data(run.joined())
 
     def handle_end(self, trailers: list[Field]) -> None:
         """The request is complete."""
