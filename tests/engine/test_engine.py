@@ -50,6 +50,10 @@ def test_what_is_not_there_is_named_with_what_is():
     serve(made, name="digits")
     with pytest.raises(NotFoundError, match="served are: digits, fraud; say /models/NAME/predict"):
         made.find(None)
+    chosen = engine(default_model="fraud")
+    serve(chosen, name="digits")
+    fraud = serve(chosen, name="fraud")
+    assert chosen.find(None) is fraud
     with pytest.raises(NotFoundError) as raised:
         made.find("x" * 100_000)
     assert len(str(raised.value)) < 1000

@@ -187,3 +187,41 @@ def test_a_reader_in_another_process_sees_whole_rows_only(tmp_path):
         writer.join(10)
     assert writer.exitcode == 0
     assert len(read_file(path)) > 1000
+
+
+def test_batches_are_a_histogram_of_their_rows():
+    metrics = Metrics()
+    for rows, count_ in ((1, 5), (3, 2), (64, 1)):
+        metrics.series("executions", {"model": "m", "version": "1", "rows": str(rows)}, 2)[0] = count_
+    got = samples(metrics)
+    labels = (("model", "m"), ("version", "1"))
+    below = {le: got["batch_rows_bucket", tuple(sorted((*labels, ("le", le))))] for le in ("1", "2", "4", "64", "+Inf")}
+    assert below == {"1": 5, "2": 5, "4": 7, "64": 8, "+Inf": 8}
+    assert (got["batch_rows_sum", labels], got["batch_rows_count", labels]) == (5 + 6 + 64, 8)
+
+
+def test_the_same_numbers_under_tritons_names():
+    metrics = Metrics()
+    count(metrics, 1_000_000, rows=4)
+    count(metrics, 3_000_000, rows=2, dialect="plain")
+    metrics.error("m", "plain", Kind.OVERLOADED)
+    metrics.counter("cache_requests", {"model": "m", "version": "1", "result": "hit"})[0] = 3
+    metrics.gauge("queue_depth", {"model": "m", "version": "1"})[0] = 7
+    text = exposition(metrics, "triton")
+    assert "modelport_" not in text
+    got = {
+        sample.name.removesuffix("_total"): sample.value  # which the parser adds to counters
+        for family in parse(text)
+        for sample in family.samples
+        if sample.labels["model"] == "m"
+    }
+    assert got["nv_inference_request_success"] == 2
+    assert got["nv_inference_count"] == 6
+    assert got["nv_inference_request_duration_us"] == 4000
+    assert got["nv_inference_compute_infer_duration_us"] == 800
+    assert got["nv_inference_pending_request_count"] == 7
+    assert got["nv_cache_num_hits_per_model"] == 3
+    assert got["nv_inference_request_failure"] == 1
+    both = exposition(metrics, "both")
+    assert both.startswith("# HELP modelport_")
+    assert both.endswith(text)

@@ -159,11 +159,11 @@ async def test_interactive_requests_run_before_bulk_ones_and_displace_them():
 async def test_a_deadline_that_passes_while_waiting_costs_no_prediction():
     made, gate = engine(pool_threads=1), Gate()
     served = joined(made, slow_model(gate))
-    late = request(1, deadline=Deadline.after(0.001))
+    late = request(1, deadline=Deadline.after(0.05))
     first = asyncio.ensure_future(made.infer(served, request(0)))
     await asyncio.to_thread(gate.wait_until_reached)
     rest = [asyncio.ensure_future(made.infer(served, item)) for item in (late, request(2), request(3))]
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.06)
     gate.open()
     outcomes = await asyncio.gather(first, *rest, return_exceptions=True)
     assert isinstance(outcomes[1], DeadlineExceededError)
@@ -180,7 +180,7 @@ async def test_who_can_not_be_answered_in_time_is_told_at_once():
     await asyncio.to_thread(gate.wait_until_reached)
     waits = asyncio.ensure_future(made.infer(served, request(1)))
     await asyncio.sleep(0)
-    with pytest.raises(OverloadedError, match=r"an answer would take about 2\.000 s, and the deadline is in 0\.[01]"):
+    with pytest.raises(OverloadedError, match=r"an answer would take about (2\.9..|3\.000) s, and the deadline is in 0\.[01]"):
         await made.infer(served, request(2, deadline=Deadline.after(0.1)))
     patient = asyncio.ensure_future(made.infer(served, request(3, deadline=Deadline.after(60))))
     await asyncio.sleep(0)
@@ -344,3 +344,26 @@ async def test_a_default_deadline_and_priority_come_from_the_models_options():
     await made.infer(served, asked)
     assert 4 < asked.deadline.remaining <= 5
     assert asked.priority == 1
+
+
+async def test_batches_are_smaller_where_deadlines_are_short():
+    made, gate = engine(pool_threads=1), Gate()
+    served = serve(made, slow_model(gate), execution="pool")
+    served.joinable = True
+    for rows in (1, 2, 4, 8, 16):
+        served.curve.observe(rows, 100.0 + rows)  # in 240 ms there is time for one batch to wait for, and one's own
+    asked = [request(value, deadline=Deadline.after(0.24)) for value in range(8)]
+    outcomes = await behind_the_first(made, served, gate, asked)
+    assert served.loaded.rows == [1, 8]
+    assert not [outcome for outcome in outcomes if isinstance(outcome, Exception)]
+    served.loaded.rows.clear()
+    made.close()
+    made, gate = engine(pool_threads=1), Gate()
+    served = serve(made, slow_model(gate), execution="pool")
+    served.joinable = True
+    for rows in (1, 2, 4, 8, 16):
+        served.curve.observe(rows, 10.0 * rows**0.8)
+    asked = [request(value, deadline=Deadline.after(0.1)) for value in range(8)]
+    await behind_the_first(made, served, gate, asked)
+    assert served.loaded.rows[:2] == [1, 6], "16 pay most, and take 92 ms"
+    made.close()

@@ -28,7 +28,7 @@ def test_a_file_and_a_file_by_another_name(tmp_path):
 def test_a_folder_of_files_and_trees(tmp_path):
     for name in ("a.fake", "b.fake", "tree/1/model.fake", "tree/00000123/model.fake", "tree/3/other.fake"):
         write(tmp_path / name)
-    for name in ("README.md", "tree/config.pbtxt", "notes.txt", "tree/labels/x.fake", "deep/er/4/model.fake"):
+    for name in ("README.md", "tree/labels.txt", "notes.txt", "tree/labels/x.fake", "deep/er/4/model.fake"):
         write(tmp_path / name)
     expected = {
         "a": {1: "a.fake"},

@@ -76,7 +76,7 @@ async def test_a_caller_who_left_is_not_answered():
     gate.wait_until_reached()
     call.ended = True
     gate.open()
-    while engine.pool.waiting:
+    while engine.scheduler.waiting:
         await asyncio.sleep(0.01)
     assert call.answer is None
     assert errors(engine) == {Kind.CANCELLED: 1}

@@ -6,8 +6,9 @@ import pytest
 
 from modelport.core.errors import ConflictError, InvalidModelError, Kind, NotFoundError, OutOfResourcesError
 from modelport.engine.engine import Engine
-from modelport.engine.lifecycle import on_demand
-from modelport.engine.lifecycle.on_demand import OnDemand, available_memory
+from modelport.engine.lifecycle import loading
+from modelport.engine.lifecycle.admission import Admission
+from modelport.engine.lifecycle.on_demand import OnDemand
 from modelport.server.asgi.sagemaker import multi_model_router
 from modelport.wire import sagemaker
 from runtimes import onnx_graphs
@@ -35,10 +36,9 @@ async def test_a_model_is_loaded_once_and_unloaded(model):
     engine.close()
 
 
-async def test_a_model_larger_than_the_memory_that_is_left_is_refused(model, monkeypatch):
-    monkeypatch.setattr(on_demand, "available_memory", lambda: 10)
-    with pytest.raises(OutOfResourcesError, match="only 10 bytes of memory are left"):
-        await OnDemand(Engine()).load("a", model)
+async def test_a_model_larger_than_the_memory_that_is_left_is_refused(model):
+    with pytest.raises(OutOfResourcesError, match=r"a@1 does not fit: .* of memory, but 10 bytes are left"):
+        await OnDemand(Engine(), Admission(available=lambda: 10)).load("a", model)
     assert sagemaker.ERRORS[Kind.OUT_OF_RESOURCES][0] == 507
 
 
@@ -54,7 +54,7 @@ async def test_a_load_that_fails_for_lack_of_memory_is_told_from_others(model, m
     def load_version(*arguments):
         raise InvalidModelError(str(cause)) from cause
 
-    monkeypatch.setattr(on_demand, "load_version", load_version)
+    monkeypatch.setattr(loading, "load_version", load_version)
     engine = Engine()
     with pytest.raises(expected):
         await OnDemand(engine).load("a", model)
@@ -65,10 +65,6 @@ async def test_a_folder_of_several_models_is_none(model):
     (model.parent / "n.onnx").write_bytes(model.read_bytes())
     with pytest.raises(NotFoundError, match="it holds: m, n"):
         await OnDemand(Engine()).load("a", model.parent)
-
-
-def test_some_memory_is_available():
-    assert available_memory() > 1 << 20
 
 
 def test_the_router_takes_the_place_of_torchserves_only_where_it_should():

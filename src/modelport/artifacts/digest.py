@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from modelport.core.errors import InvalidModelError
@@ -12,10 +12,16 @@ from modelport.core.errors import InvalidModelError
 Fingerprint = tuple[tuple[str, int, int], ...]
 
 
-def digest(path: Path) -> str:
-    """The sha256, in hex, of a file; of a folder, that of its sorted list of `sha256  relative/path` lines."""
+def digest(path: Path, beside: Sequence[Path] = ()) -> str:
+    """The sha256, in hex, of a file; of a folder, that of its sorted list of `sha256  relative/path` lines.
+
+    A file that others beside it belong to is named like a folder of them all.
+    """
     if path.is_file():
-        return _file_digest(path)
+        if not beside:
+            return _file_digest(path)
+        together = "".join(sorted(f"{_file_digest(file)}  {file.name}\n" for file in (path, *beside)))
+        return hashlib.sha256(together.encode()).hexdigest()
     lines = "".join(f"{_file_digest(file)}  {file.relative_to(path).as_posix()}\n" for file in files_of(path))
     return hashlib.sha256(lines.encode()).hexdigest()
 

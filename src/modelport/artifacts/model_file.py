@@ -58,15 +58,16 @@ class ModelFile:
             raise InvalidModelError(f"{NAME}: [{name}]: {error}") from None
 
 
-def model_file(model: str, *folders: Path) -> ModelFile:
-    """What the files in the folders say about `model`, the last folder's with the last word.
+def model_file(model: str, *folders: Path, under: Mapping[str, Any] | None = None) -> ModelFile:
+    """What the files in the folders say about `model`, the last folder's with the last word; `under` are tables that
+    they stand over.
 
     Raises InvalidModelError for a file that is not TOML, and for a table that means nothing.
     """
-    tables: dict[str, Any] = {}
+    tables: Mapping[str, Any] = under or {}
     where = folders[-1] if folders else Path()
     for folder in folders:
-        document = _read(folder / NAME)
+        document = read_tables(folder / NAME)
         own = document.pop("models", {}).get(model, {})
         for part in (document, own):
             _check(part, folder)
@@ -75,7 +76,8 @@ def model_file(model: str, *folders: Path) -> ModelFile:
     return ModelFile(where, tables)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_tables(path: Path) -> dict[str, Any]:
+    """Everything that stands in one file; nothing where there is none. Raises InvalidModelError."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):

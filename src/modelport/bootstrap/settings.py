@@ -27,6 +27,17 @@ class SourceSettings:
     versions: str = field(
         default="latest", metadata={"help": "Which versions of a tree are served: latest, latest:N, all, or numbers."}
     )
+    replace: str = field(
+        default="availability",
+        metadata={
+            "help": "What a new version waits for. availability: nothing, the old one goes once it answers. "
+            "resources: the old one is unloaded first, so that there are never two in memory."
+        },
+    )
+    memory_reserve_mb: int = field(
+        default=0,
+        metadata={"help": "Memory that loading a model leaves free, in MB; one that would need it is refused."},
+    )
     poll: float = field(
         default=0.0, metadata={"help": "Look for new, changed and removed models every so many seconds; 0 never looks."}
     )
@@ -106,6 +117,11 @@ def _parsed(name: str, text: str, kind: Any) -> Any:
         return tuple(Path(part) for part in text.split(os.pathsep) if part)
     if kind == tuple[int, ...]:
         return parse_ports(text, name)
+    if typing.get_origin(kind) is typing.Literal:
+        words = typing.get_args(kind)
+        if text not in words:
+            raise InvalidInputError(f"{name}={text!r} is none of {', '.join(words)}")
+        return text
     try:
         return kind(text)
     except ValueError:

@@ -11,19 +11,23 @@ from typing import Any, cast
 
 from starlette.types import ASGIApp
 
+from modelport.bootstrap.crashes import open_guard
 from modelport.bootstrap.hosted import hosted_dialects, hosted_routers
 from modelport.bootstrap.platforms import Platform, read_platform
-from modelport.bootstrap.settings import Settings
+from modelport.bootstrap.settings import Settings, SourceSettings
 from modelport.control.metrics import metrics_router
 from modelport.control.models import models_router
 from modelport.engine.engine import Engine
+from modelport.engine.lifecycle.admission import Admission
 from modelport.engine.lifecycle.manager import Lifecycle
 from modelport.engine.lifecycle.on_demand import OnDemand
-from modelport.engine.lifecycle.policy import parse_policy
+from modelport.engine.lifecycle.policy import Replace, VersionPolicy, parse_policy, parse_replace
 from modelport.engine.lifecycle.source import scan
 from modelport.engine.metrics.metrics import Metrics
+from modelport.engine.quarantine.guard import Guard
 from modelport.server.asgi.app import create_app
 from modelport.server.asgi.documentation import OPERATIONS
+from modelport.server.asgi.event_streams import event_stream_router
 from modelport.server.asgi.extensions import extension_routers
 from modelport.server.asgi.inference import InferenceFirst, document_inference
 from modelport.server.asgi.open_inference import open_inference_router
@@ -41,10 +45,11 @@ from modelport.server.http2 import Router as Http2Router
 from modelport.server.http2.grpc import Method
 from modelport.server.process import Background, Process
 from modelport.server.settings import LimitSettings
+from modelport.server.shared_document import in_folder
 from modelport.web.app import web_routes
 from modelport.wire.http import HttpDialect
 from modelport.wire.open_inference import OpenInference
-from modelport.wire.open_inference_generate import Generate, GenerateStream
+from modelport.wire.open_inference_generate import Generate
 from modelport.wire.plain import Plain
 from modelport.wire.protobuf import load_schema
 from modelport.wire.shared_memory import Regions
@@ -54,7 +59,7 @@ from modelport.wire.tensorflow_serving_messages import schema as tensorflow_serv
 
 def dialects(platform: Platform | None = None, regions: Regions | None = None) -> tuple[HttpDialect, ...]:
     """Every dialect of inference over HTTP; where two want the same path, the first one gets it."""
-    open_inference = (OpenInference(regions), Generate(), GenerateStream())
+    open_inference = (OpenInference(regions), Generate())
     return (*open_inference, *hosted_dialects(platform or Platform()), *TENSORFLOW_SERVING, Plain())
 
 
@@ -68,9 +73,10 @@ def build_app(
         *hosted_routers(engine, platform, limits.body_bytes, control),
         *extension_routers(engine, extensions),
         open_inference_router(engine),
+        event_stream_router(engine, limits.body_bytes),
         tensorflow_serving_router(engine, extensions.repository),
         models_router(engine),
-        metrics_router(engine.metrics),
+        metrics_router(engine.metrics, engine.settings.metrics_names),
     )
     app = create_app(routers, web_routes(engine))
     document_inference(app, OPERATIONS)
@@ -84,19 +90,40 @@ class Worker:
     metrics_folder: Path | None = None
     number: int = 0
     again: bool = False
+    lacks: tuple[str, ...] | None = None
+
+
+def plan(source: SourceSettings) -> tuple[VersionPolicy, Replace]:
+    """Which versions are served, and what goes first, of models that do not say so themselves."""
+    return parse_policy(source.versions), parse_replace(source.replace)
+
+
+def admission(settings: Settings, worker: Worker) -> Admission:
+    """Whether a model fits; a worker that replaces another decides for itself, as long as it starts."""
+    folder = worker.metrics_folder
+    document = None if folder is None else in_folder(folder, "admission")
+    reserve = settings.source.memory_reserve_mb * 1_000_000
+    return Admission(document, settings.server.workers, reserve, alone=worker.again)
+
+
+def guard(engine: Engine, worker: Worker) -> Guard | None:
+    """What keeps a worker from computing again what killed others; a single process has nobody who would know."""
+    if worker.metrics_folder is None:
+        return None
+    return open_guard(worker.metrics_folder, worker.number, engine.metrics)
 
 
 def build_process(settings: Settings, on_loaded: Callable[[Engine], bool], worker: Worker) -> Process:
     """One serving process."""
-    engine = Engine(settings.engine, Metrics(worker.metrics_folder, worker.number))
+    engine = Engine(settings.engine, Metrics(worker.metrics_folder, worker.number), worker.metrics_folder)
     source = partial(scan, settings.source.paths, settings.source.name or None)
-    lifecycle = Lifecycle(engine, source, parse_policy(settings.source.versions))
+    lifecycle = Lifecycle(engine, source, *plan(settings.source), admission(settings, worker), guard(engine, worker))
     extensions = Extensions(engine, lifecycle, worker.metrics_folder)
     platform = read_platform(os.environ)
     routes = Routes(dialects(platform, extensions.memory))
     app = build_app(engine, routes, settings.limits, extensions, platform)
     poll, again = settings.source.poll, worker.again
-    background = Background(lifecycle, poll, on_loaded, load_first=again, beside=extensions.follow)
+    background = Background(lifecycle, poll, on_loaded, again, worker.lacks, beside=extensions.follow)
     lane = lane_protocol(engine, routes, settings.limits, http2_factory(engine, routes, settings, app, extensions))
     return Process(app, engine, background, settings.server, settings.limits, lane)
 

@@ -22,6 +22,18 @@ import click
     type=click.FloatRange(0.1),
     help="Look for new and changed models every so many seconds.  [default: never]",
 )
+@click.option(
+    "--trust",
+    multiple=True,
+    metavar="NAME|DIGEST|all",
+    help="Load this model although its file may run code, as pickles do; may be given several times.",
+)
+@click.option(
+    "--trust-global",
+    multiple=True,
+    metavar="NAME",
+    help="Let trusted pickles import this name too: my_package.Cleaner, or my_package.*",
+)
 def serve(
     paths: tuple[Path, ...],
     name: str | None,
@@ -31,6 +43,8 @@ def serve(
     workers: int | None,
     versions: str | None,
     poll: float | None,
+    trust: tuple[str, ...],
+    trust_global: tuple[str, ...],
 ) -> None:
     """Serve model files on every protocol, one port.
 
@@ -50,6 +64,8 @@ def serve(
         workers=workers,
         versions=versions,
         poll=poll,
+        trust=",".join(trust) or None,
+        trust_globals=",".join(trust_global) or None,
     )
     platform = read_platform(os.environ)
     if not settings.source.paths and not platform.multi_model:

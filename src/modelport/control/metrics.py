@@ -8,12 +8,12 @@ from modelport.engine.metrics.exposition import CONTENT_TYPE, exposition
 from modelport.engine.metrics.metrics import Metrics
 
 
-def metrics_router(metrics: Metrics) -> APIRouter:
-    """For Prometheus."""
+def metrics_router(metrics: Metrics, names: str = "modelport") -> APIRouter:
+    """For Prometheus; `names` as `exposition` takes them."""
     router = APIRouter(tags=["management"])
 
     @router.get("/metrics", summary="Metrics in Prometheus text format")
     async def all_metrics() -> Response:
-        return Response(exposition(metrics), headers={"content-type": CONTENT_TYPE})
+        return Response(exposition(metrics, names), headers={"content-type": CONTENT_TYPE})
 
     return router

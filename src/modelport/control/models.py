@@ -38,7 +38,7 @@ def model_document(model: ServedModel) -> dict[str, Any]:
 
 
 def version_document(version: ServedVersion) -> dict[str, Any]:
-    """A version as JSON; `cost_ms` is the measured time of one prediction."""
+    """A version as JSON; `cost_ms` is the measured time of one prediction, `cost_curve` that of batches."""
     return {
         "version": version.version,
         "format": version.info.format,
@@ -49,5 +49,7 @@ def version_document(version: ServedVersion) -> dict[str, Any]:
         "loaded_at": version.loaded_at,
         "execution": version.execution,
         "cost_ms": round(version.cost_ms, 4),
+        "batching": version.batching,
+        "cost_curve": [{"rows": rows, "ms": round(cost, 4)} for rows, cost in version.cost_curve],
         "signature": signature_to_dict(version.signature),
     }

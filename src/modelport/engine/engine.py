@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
 
 from modelport.core.deadline import Deadline
 from modelport.core.errors import ModelportError, NotFoundError, UnavailableError
@@ -17,6 +19,7 @@ from modelport.engine.served import Done, ServedModel, ServedVersion
 from modelport.engine.settings import EngineSettings
 from modelport.engine.streaming import Channel
 from modelport.engine.tick import Tick
+from modelport.runtimes.trust import parse_trust
 
 _STARTING = "the server is starting and does not know its models yet; try again in a moment"
 #: The states in which there is nothing to wait for: what was unloaded on purpose is not missed.
@@ -26,12 +29,17 @@ _SETTLED = ("ready", "unloaded")
 class Engine:
     """All that is served by this process. Its methods are called on the event loop's thread."""
 
-    def __init__(self, settings: EngineSettings | None = None, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self, settings: EngineSettings | None = None, metrics: Metrics | None = None, folder: Path | None = None
+    ) -> None:
+        """`folder` is shared by the server's workers; None where there is one process."""
         self.settings = settings or EngineSettings()
         self.metrics = metrics or Metrics()
         self.scheduler = Scheduler(self.settings)
         self.cache = ResponseCache(self.settings.cache_mb * 1_000_000, self.metrics)
         self.tick = Tick(self.settings.inline_ms, self.settings.tick_requests)
+        self.folder = folder
+        self.trust = parse_trust([self.settings.trust], [self.settings.trust_globals])
         self._models: dict[str, ServedModel] = {}
         self.starting = False
         self.draining = False
@@ -51,17 +59,20 @@ class Engine:
             raise self._unknown(name)
         return model
 
-    def find(self, name: str | None, version: int | None = None) -> ServedVersion:
-        """The version that answers for `name` now; None means the only model.
+    def find(self, name: str | None, version: int | str | None = None) -> ServedVersion:
+        """The version that answers for `name` now; None means the only model. A version may be meant by an alias.
 
-        Raises NotFoundError or UnavailableError.
+        Raises NotFoundError, UnknownAliasError or UnavailableError.
         """
         model = self._models.get(name) if name is not None else self._only()
         if model is None:
             raise self._unknown(name or "")
-        found = model.default if version is None else model.by_number.get(version)
+        found = model.default if version is None else model.by_number.get(version)  # type: ignore[arg-type]
         if found is None:
-            self._refuse(model, version)
+            number = model.number(version)
+            found = None if number is None else model.by_number.get(number)
+        if found is None:
+            self._refuse(model, number)
         assert found is not None
         return found
 
@@ -91,7 +102,7 @@ class Engine:
         else:
             self.scheduler.submit(served, request, done)
 
-    async def stream(self, served: ServedVersion, request: InferenceRequest) -> AsyncIterator[InferenceResponse]:
+    async def stream(self, served: ServedVersion, request: InferenceRequest) -> AsyncGenerator[InferenceResponse, None]:
         """All responses to a request: several from a model that streams, one from any other. Raises its ModelportError.
 
         A reader that stops early ends the work.
@@ -103,8 +114,9 @@ class Engine:
             self._prepare(served, request)
         channel = Channel(request)
         self.scheduler.submit(served, request, channel.end, channel)
-        async for response in channel.read():
-            yield response
+        async with aclosing(channel.read()) as responses:
+            async for response in responses:
+                yield response
 
     def _prepare(self, served: ServedVersion, request: InferenceRequest) -> None:
         """What the model's options say about requests that do not say it themselves."""
@@ -156,6 +168,9 @@ class Engine:
             return next(iter(self._models.values()))
         if self.starting:
             raise UnavailableError(_STARTING)
+        chosen = self.settings.default_model
+        if chosen:
+            return self.model(chosen)
         names = ", ".join(sorted(self._models)) or "none"
         raise NotFoundError(f"this path needs exactly one served model; served are: {names}; say /models/NAME/predict")
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from time import monotonic, perf_counter_ns
 
-from modelport.core.errors import ModelFailedError, OverloadedError, UnavailableError
+from modelport.core.errors import DeadlineExceededError, ModelFailedError, OverloadedError, UnavailableError
 from modelport.core.host import cpu_quota
 from modelport.core.messages import InferenceRequest
 from modelport.engine.batches import Computed, compute
@@ -24,19 +25,37 @@ from modelport.engine.waiting import Entry, Waiting
 _log = logging.getLogger("modelport.engine")
 #: A large request that takes less than this part of the limit is quick.
 _QUICK = 0.5
-#: Who would wait so much longer than their deadline allows is refused at once.
-_HOPELESS = 1.5
+#: The part of a request's time that its batch may take: while it waits for one batch and runs in the next.
+_SHARE = 0.5
+#: The weight of a new observation against what was known.
+_NEW = 0.1
 
 
 class Lane:
     """What one version has in the scheduler: who waits, how many predictions run, and the threads that run them."""
 
-    __slots__ = ("concurrency", "delay", "limit", "rows", "running", "scheduled", "threads", "timer", "waiting")
+    __slots__ = (
+        "concurrency",
+        "delay",
+        "depth",
+        "limit",
+        "rows",
+        "running",
+        "scheduled",
+        "slack",
+        "threads",
+        "timer",
+        "until",
+        "waiting",
+    )
 
     def __init__(self, served: ServedVersion, settings: EngineSettings) -> None:
         options = served.options
         self.waiting = Waiting()
+        self.depth = served.metrics.gauge("queue_depth", {"model": served.model, "version": str(served.version)})
         self.running = 0
+        self.slack = 0.0  # seconds from a batch's start to the next one's beside those of its predictions
+        self.until = 0.0  # when what runs is likely to end, on the monotonic clock
         self.scheduled = False
         self.timer: asyncio.TimerHandle | None = None
         self.concurrency = served.instances or options.concurrency or settings.pool_threads or cpu_quota()
@@ -82,6 +101,7 @@ class Scheduler:
             return
         served.inflight += 1
         lane.waiting.add(Entry(request, rows, done, channel))
+        lane.depth[0] = len(lane.waiting)
         if not lane.scheduled and lane.running < lane.concurrency:
             lane.scheduled = True
             assert self._loop is not None
@@ -119,38 +139,73 @@ class Scheduler:
                 return False
             served.release()
             last.done(OverloadedError(f"{text}: interactive requests go before this one"))
-        if request.deadline is not None and waiting:
-            expected, left = self._expected(served, lane, rows), request.deadline.remaining
-            if expected > left * _HOPELESS and left > 0:
+        if request.deadline is not None and lane.running >= lane.concurrency:
+            expected, left = self._expected(served, lane, request, rows), request.deadline.remaining
+            if expected > left > 0:
                 done(
                     OverloadedError(
-                        f"{waiting} requests wait already for model {served.model!r}: an answer would take about "
+                        f"model {served.model!r} is busy, and {waiting} requests wait: an answer would take about "
                         f"{expected:.3f} s, and the deadline is in {left:.3f} s; try again in a moment"
                     )
                 )
                 return False
         return True
 
-    def _expected(self, served: ServedVersion, lane: Lane, rows: int) -> float:
+    def _expected(self, served: ServedVersion, lane: Lane, request: InferenceRequest, rows: int) -> float:
         """Seconds until a request that comes now is answered, as far as costs are known."""
-        size = max(served.curve.favoured(lane.rows), 1)
+        assert request.deadline is not None
+        size = max(self._rows(served, lane, request.deadline.remaining), rows)
         cost = served.curve.cost(size)
         if cost is None:
             return 0.0
-        return (lane.waiting.rows + rows) / size * cost / lane.concurrency / 1e3
+        batches = math.ceil((lane.waiting.rows + rows) / size)
+        each = cost / 1e3 + lane.slack
+        return max(lane.until - monotonic(), 0.0) + batches * each / lane.concurrency
+
+    def _rows(self, served: ServedVersion, lane: Lane, seconds: float | None) -> int:
+        """How many rows a batch should have; fewer than pay best where a request has only so many seconds in all."""
+        if lane.rows < 2:
+            return 1
+        rows = served.curve.favoured(lane.rows)
+        while rows > 1 and seconds is not None and (served.curve.cost(rows) or 0.0) > seconds * _SHARE * 1e3:
+            rows = rows * 3 // 4
+        return rows
 
     def _start(self, served: ServedVersion, lane: Lane) -> None:
         lane.scheduled = False
         if lane.timer is not None:
             lane.timer.cancel()
             lane.timer = None
-        rows = served.curve.favoured(lane.rows) if lane.rows > 1 else 1
         while lane.waiting and lane.running < lane.concurrency and not self._closed:
+            rows = self._rows(served, lane, lane.waiting.allowed)
             if self._delayed(served, lane, rows):
-                return
-            batch = lane.waiting.take(rows)
-            lane.running += 1
-            lane.threads.submit(self._work, served, lane, batch)
+                break
+            batch = self._in_time(served, lane, lane.waiting.take(rows))
+            if batch:
+                lane.running += 1
+                lane.threads.submit(self._work, served, lane, batch, monotonic())
+        lane.depth[0] = len(lane.waiting)
+
+    def _in_time(self, served: ServedVersion, lane: Lane, batch: list[Entry]) -> list[Entry]:
+        """The batch without those who can't be answered before their deadline any more: they are told now."""
+        now = monotonic()
+        cost = served.curve.cost(sum(entry.rows for entry in batch)) or 0.0
+        until = lane.until = now + cost / 1e3 + lane.slack
+        kept = []
+        for entry in batch:
+            deadline = entry.request.deadline
+            if deadline is None or until <= deadline.at:
+                kept.append(entry)
+            else:
+                entry.request.started = entry.request.finished = perf_counter_ns()
+                served.release()
+                entry.done(
+                    DeadlineExceededError(
+                        f"the request waited for {now - entry.since:.3f} s, and a prediction takes {cost / 1e3:.3f} s: "
+                        "its deadline would have passed"
+                    )
+                )
+        return kept
 
     def _delayed(self, served: ServedVersion, lane: Lane, rows: int) -> bool:
         """Whether the next batch waits for more; it is looked at again when its time is up."""
@@ -163,7 +218,7 @@ class Scheduler:
         lane.timer = self._loop.call_later(left, self._start, served, lane)
         return True
 
-    def _work(self, served: ServedVersion, lane: Lane, batch: list[Entry]) -> None:
+    def _work(self, served: ServedVersion, lane: Lane, batch: list[Entry], begun: float) -> None:
         try:
             channel, request = batch[0].channel, batch[0].request
             if channel is None:
@@ -175,10 +230,12 @@ class Scheduler:
             computed = _failed(served, batch, error)
         assert self._loop is not None
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._finish, served, lane, batch, computed)
+            self._loop.call_soon_threadsafe(self._finish, served, lane, batch, computed, begun)
 
-    def _finish(self, served: ServedVersion, lane: Lane, batch: list[Entry], computed: Computed) -> None:
+    def _finish(self, served: ServedVersion, lane: Lane, batch: list[Entry], computed: Computed, begun: float) -> None:
         lane.running -= 1
+        computing = sum(request.finished - request.started for request, _ in computed.runs) / 1e9
+        lane.slack += _NEW * (max(monotonic() - begun - computing, 0.0) - lane.slack)
         for request, outcome in computed.runs:
             served.executions.count(served, request, outcome)
             if not isinstance(outcome, Exception):

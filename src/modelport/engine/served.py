@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from modelport.core.errors import ModelportError
 from modelport.core.messages import InferenceRequest, InferenceResponse
+from modelport.core.references import UnknownAliasError
 from modelport.core.runtime import InterruptibleModel, LoadedModel, ModelInfo, StreamingModel
 from modelport.core.signature import Signature
 from modelport.engine.cost_curve import CostCurve
@@ -88,6 +89,23 @@ class ServedVersion:
                 return len(array)
         return 1
 
+    @property
+    def batching(self) -> str:
+        """Whether requests are computed together, and if not, why, in words."""
+        if self.execution == "pipeline":
+            return "by its steps' models"
+        if not self.options.batching or self.options.max_batch == 1:
+            return "off: its modelport.toml says so"
+        if not self.joinable:
+            return "off: its rows are not known to be independent of each other"
+        favoured = self.curve.favoured(self.options.max_batch or 1 << 30)
+        return f"on: up to {favoured} rows pay" if favoured > 1 else "off: it does not pay"
+
+    @property
+    def cost_curve(self) -> list[tuple[int, float]]:
+        """(rows, milliseconds): measured at load, kept up to date by load where it runs in threads."""
+        return self.curve.points
+
     def release(self) -> None:
         """One request fewer uses it; the last one out closes a retired version."""
         self.inflight -= 1
@@ -119,6 +137,16 @@ class ServedModel:
     loading: bool = False
     #: Somebody asked for it not to be served, until it is asked for again.
     unloaded: bool = False
+    #: Names for some of the versions, whether these are ready or not.
+    aliases: Mapping[str, int] = field(default_factory=dict)
+
+    def number(self, version: int | str | None) -> int | None:
+        """The number of a version that is meant by an alias. Raises UnknownAliasError."""
+        if not isinstance(version, str):
+            return version
+        if version not in self.aliases:
+            raise UnknownAliasError(version, ", ".join(self.aliases))
+        return self.aliases[version]
 
     @property
     def versions(self) -> list[ServedVersion]:

@@ -52,6 +52,24 @@ class EngineSettings:
     cache_mb: int = field(
         default=64, metadata={"help": "Memory for cached responses, of all models that have a cache, in MB."}
     )
+    default_model: str = field(
+        default="",
+        metadata={"help": "What paths without a model's name (/predict, /invocations) mean where several are served."},
+    )
+    metrics_names: Literal["modelport", "triton", "both"] = field(
+        default="modelport",
+        metadata={"help": "Names in /metrics: modelport, triton (nv_inference_*, with the same numbers), or both."},
+    )
+    trust: str = field(
+        default="",
+        metadata={"help": "Models whose files may run code, such as pickles: names, sha256:… digests, or all; by ','."},
+    )
+    trust_globals: str = field(
+        default="",
+        metadata={
+            "help": "Names that trusted pickles may import beyond the known ones: my_package.Cleaner, my_package.*."
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
 from time import perf_counter_ns
 
+from modelport.core.datatypes import Array
 from modelport.core.errors import CancelledError, ModelFailedError, ModelportError
 from modelport.core.messages import InferenceRequest, InferenceResponse
-from modelport.core.runtime import StreamingModel
+from modelport.core.runtime import InterruptibleStream, LoadedModel, StreamingModel
 from modelport.engine.served import ServedVersion
 
 _log = logging.getLogger("modelport.engine")
@@ -42,7 +43,7 @@ class Channel:
         """No response follows: the stream is complete, or it ended with an error."""
         self._arrived.put_nowait(outcome if isinstance(outcome, ModelportError) else None)
 
-    async def read(self) -> AsyncIterator[InferenceResponse]:
+    async def read(self) -> AsyncGenerator[InferenceResponse, None]:
         """The responses, as they come. Raises the error that ended them."""
         try:
             while (item := await self._arrived.get()) is not None:
@@ -60,6 +61,13 @@ class Channel:
             self._request.deadline.check()
 
 
+def _begun(loaded: LoadedModel, request: InferenceRequest) -> Iterator[dict[str, Array]]:
+    if isinstance(loaded, InterruptibleStream):
+        return loaded.stream_until(request.inputs, request.outputs, request.deadline)
+    assert isinstance(loaded, StreamingModel)
+    return loaded.stream(request.inputs, request.outputs)
+
+
 def run_stream(
     served: ServedVersion, request: InferenceRequest, channel: Channel
 ) -> InferenceResponse | ModelportError:
@@ -68,8 +76,7 @@ def run_stream(
     try:
         if request.deadline is not None:
             request.deadline.check()
-        assert isinstance(served.loaded, StreamingModel)
-        responses = served.loaded.stream(request.inputs, request.outputs)
+        responses = _begun(served.loaded, request)
         try:
             for outputs in responses:
                 channel.emit(InferenceResponse(served.model, served.version, outputs, request.id))

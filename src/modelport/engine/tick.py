@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from modelport.core.batch import Batch, BatchedResponse
+from modelport.core.datatypes import Array
 from modelport.core.errors import ModelportError
 from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.engine.execution import predict, run_now
@@ -21,6 +22,8 @@ from modelport.engine.served import ServedVersion
 
 Done = Callable[[InferenceResponse | ModelportError], None]
 Waiting = tuple[InferenceRequest, Done]
+#: A prediction as it was run, and its outputs.
+Ran = tuple[InferenceRequest, dict[str, Array]]
 
 
 class Tick:
@@ -29,7 +32,7 @@ class Tick:
     def __init__(self, limit_ms: float, largest: int) -> None:
         """`limit_ms`: what a prediction on the event loop may take; `largest`: requests in one batch."""
         self._limit_ms = limit_ms
-        self._largest = largest
+        self.largest = largest
 
     def submit(self, served: ServedVersion, request: InferenceRequest, done: Done) -> None:
         """Run the request at the end of this pass of the event loop, with all others that arrive in it."""
@@ -37,6 +40,27 @@ class Tick:
         if not waiting:
             asyncio.get_running_loop().call_soon(self._run, served)
         waiting.append((request, done))
+
+    def takes(self, served: ServedVersion) -> bool:
+        """Whether a version's requests run here, with nothing else before: rows may be collected for `run_rows`."""
+        return served.execution == "tick" and not served.special and not served.retired
+
+    def run_rows(self, served: ServedVersion, inputs: dict[str, Array], requests: int) -> Ran | None:
+        """Run rows that were collected from several requests as one prediction, whose request and outputs it gives.
+
+        None where that failed, or where the outputs are not rows: each request is to run on its own then.
+        """
+        together = InferenceRequest(inputs)
+        outcome = run_now(served, together, self._limit_ms) if requests == 1 else predict(served, together)
+        if isinstance(outcome, ModelportError) or not _has_rows(outcome, served.rows_of(together)):
+            return None
+        if requests > 1:
+            served.executions.count(served, together, outcome)
+        return together, outcome.outputs
+
+    def run_alone(self, served: ServedVersion, request: InferenceRequest) -> InferenceResponse | ModelportError:
+        """Run one request now."""
+        return run_now(served, request, self._limit_ms)
 
     def _run(self, served: ServedVersion) -> None:
         waiting, served.waiting = served.waiting, []
@@ -47,8 +71,8 @@ class Tick:
                 return
             for _, group in groupby(waiting, _kind):
                 alike = list(group)
-                for at in range(0, len(alike), self._largest):
-                    self._run_together(served, alike[at : at + self._largest])
+                for at in range(0, len(alike), self.largest):
+                    self._run_together(served, alike[at : at + self.largest])
         finally:
             served.release()
 
@@ -59,7 +83,7 @@ class Tick:
     def _run_together(self, served: ServedVersion, alike: list[Waiting]) -> None:
         """One prediction for all. Where it fails each request runs on its own, so that only the bad one fails."""
         first = alike[0][0]
-        late = [item for item in alike if item[0].deadline is not None and item[0].deadline.remaining <= 0]
+        late = [item for item in alike if _is_over(item[0])]
         if late:
             self._run_singly(served, late)  # which refuses them
             alike = [item for item in alike if item not in late]
@@ -86,6 +110,10 @@ def _kind(item: Waiting) -> Any:
     """Requests of one kind can be joined: the same outputs, and rows of the same shape."""
     request = item[0]
     return request.outputs, [array.shape[1:] for array in request.inputs.values()]
+
+
+def _is_over(request: InferenceRequest) -> bool:
+    return request.cancelled or (request.deadline is not None and request.deadline.remaining <= 0)
 
 
 def _ends(alike: list[Waiting]) -> list[int]:

@@ -45,6 +45,12 @@ class Waiting:
         """Since when the next request waits."""
         return (self._interactive or self._bulk)[0].since
 
+    @property
+    def allowed(self) -> float | None:
+        """How many seconds the next request had when it came; None where it has no deadline."""
+        first = (self._interactive or self._bulk)[0]
+        return None if first.request.deadline is None else first.request.deadline.at - first.since
+
     def add(self, entry: Entry) -> None:
         """At the end of its kind."""
         (self._bulk if entry.request.priority else self._interactive).append(entry)

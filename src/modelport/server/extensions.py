@@ -24,7 +24,7 @@ class Extensions:
 
     def __init__(self, engine: Engine, lifecycle: Lifecycle, folder: Path | None = None) -> None:
         """Before the lifecycle starts. `folder` is shared by the workers; None where there is one process."""
-        self._engine = engine
+        self._engine, self._guard = engine, lifecycle.guard
         self._alone = folder is None
         self.repository = Repository(engine, lifecycle, folder)
         self.memory = SharedMemory(folder)
@@ -34,6 +34,8 @@ class Extensions:
         """Do what other workers were asked, until cancelled."""
         while not self._alone:
             self.logging.catch_up()
+            if self._guard is not None:
+                self._guard.ledger.catch_up()
             await self.repository.catch_up()
             await asyncio.sleep(_EVERY)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import signal
 import socket
+import time
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +18,16 @@ from starlette.types import ASGIApp
 
 from modelport.engine.engine import Engine
 from modelport.engine.lifecycle.manager import Lifecycle
+from modelport.server.draining import let_go
 from modelport.server.http.lane import Lane
 from modelport.server.http.sweep import sweep
+from modelport.server.priority import wake_soon
 from modelport.server.settings import LimitSettings, ServerSettings
 from modelport.server.vitals import record_vitals
 
 _log = logging.getLogger("modelport.server")
+#: How long a server that stops still accepts: so that connections which wait already are not reset.
+_LAST_CONNECTIONS = 0.02
 _TERMINATING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -30,14 +36,16 @@ class Background:
     """What a process does beside answering.
 
     `on_loaded` is called when every model was tried; what it returns says whether to go on. With `load_first` nothing
-    is accepted before: for a worker that replaces another, whose connections rather wait than be told to come back.
-    `beside` runs from the first load to the end.
+    is accepted before: for a worker that replaces another, whose connections rather wait than be told to come back. One
+    that is to take over from a worker which still serves gives up, without a word to any client, where it could load
+    fewer models: `lacks` are those that the other does not have either. `beside` runs from the first load to the end.
     """
 
     lifecycle: Lifecycle
     poll: float
     on_loaded: Callable[[Engine], bool]
     load_first: bool = False
+    lacks: tuple[str, ...] | None = None
     beside: Callable[[], Coroutine[Any, Any, None]] | None = None
 
 
@@ -55,14 +63,19 @@ class Process(uvicorn.Server):
     ) -> None:
         super().__init__(_config(app, lane, settings, limits))
         self._engine, self._background, self._limits = engine, background, limits
+        self._drain_seconds = settings.drain_seconds or math.inf
         engine.starting = True
         self._tasks: list[asyncio.Task[None]] = []
         self.exit_code = 0
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then load: a probe is answered from the beginning, and says `not ready` until everything is."""
+        wake_soon()
         if self._background.load_first:
             await self._background.lifecycle.start()
+            if self._lost():
+                self._fail()
+                return
         await super().startup(sockets)
         connections = self.server_state.connections
         for work in (self._load(), sweep(connections, self._limits), self._vitals()):
@@ -73,7 +86,14 @@ class Process(uvicorn.Server):
         self._engine.draining = True
         for task in self._tasks[:1]:
             task.cancel()  # nothing new is loaded; the sweep goes on
-        await super().shutdown(sockets)
+        await asyncio.sleep(_LAST_CONNECTIONS)
+        for listening in (*self.servers, *(sockets or ())):
+            listening.close()
+        begun = time.monotonic()
+        await let_go(self.server_state.connections, self._drain_seconds, lambda: self.force_exit)
+        left = self._drain_seconds - (time.monotonic() - begun)
+        self.config.timeout_graceful_shutdown = None if left == math.inf else max(int(left), 1)
+        await super().shutdown()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         for task in self._tasks:
@@ -102,6 +122,15 @@ class Process(uvicorn.Server):
         if background.poll:
             beside.append(background.lifecycle.watch(background.poll))
         await asyncio.gather(*beside)
+
+    def _lost(self) -> bool:
+        """Whether a model failed here that the worker before has."""
+        lacks = self._background.lacks
+        failed = {model.name: model.error for model in self._engine.models() if model.state == "failed"}
+        lost = {} if lacks is None else {name: error for name, error in failed.items() if name not in lacks}
+        for name, error in lost.items():
+            _log.error("%s was not loaded: %s", name, error)
+        return bool(lost)
 
     async def _vitals(self) -> None:
         while True:
@@ -133,7 +162,6 @@ def _config(app: ASGIApp, lane: type[Lane], settings: ServerSettings, limits: Li
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=int(settings.drain_seconds) or None,
         timeout_keep_alive=int(limits.keep_alive_seconds),
         backlog=2048,
     )

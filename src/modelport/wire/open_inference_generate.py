@@ -1,7 +1,7 @@
 """Triton's generate extension: flat JSON instead of tensors, for any model.
 
 Source: Triton "Generate Extension". Each field of the request that is called as an input is that input; the others are
-parameters. A model without streams answers `generate_stream` with one event.
+parameters. `generate_stream`, the same as server-sent events, is `server/asgi/event_streams.py`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from modelport.wire.http import MODEL_PATH, STATUS, HttpCall, HttpReply, error_h
 from modelport.wire.json_tensors import array_from_json, dumps, json_elements, loads
 from modelport.wire.open_inference_inputs import check_declared
 from modelport.wire.quoting import error_text, quoted
-
-EVENTS = b"text/event-stream"
 
 
 class Generate:
@@ -54,17 +52,6 @@ class Generate:
     def refuse(self, error: ModelportError) -> HttpReply:
         """`{"error": text}` with the kind's status."""
         return HttpReply(dumps({"error": error_text(error)}), STATUS[error.kind], headers=error_headers(error))
-
-
-class GenerateStream(Generate):
-    """The dialect `…/generate_stream`: the answer as server-sent events."""
-
-    name = "generate_stream"
-    patterns = (rf"/v2/{MODEL_PATH}/generate_stream",)
-
-    def encode(self, response: InferenceResponse) -> HttpReply:
-        """One event."""
-        return HttpReply(b"data: " + _flat(response) + b"\n\n", 200, EVENTS)
 
 
 def _flat(response: InferenceResponse) -> bytes:

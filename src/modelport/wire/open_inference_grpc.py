@@ -73,10 +73,10 @@ class OpenInferenceGrpc:
                 return quick
         return self._decode_whole(data, find)
 
-    def decode_in_stream(self, data: bytes, find: Find[V]) -> tuple[V, InferenceRequest, Encode]:
-        """As `decode`; the answer says that it is the last one to its request."""
+    def decode_in_stream(self, data: bytes, find: Find[V]) -> tuple[V, InferenceRequest, ReplyOptions]:
+        """As `decode`, with what the answers are encoded by."""
         proto, raw = _parts(data)
-        return self._read(proto, raw, find, final=True)
+        return self._read(proto, raw, find)
 
     def _decode_with_id(self, data: bytes, find: Find[V]) -> tuple[V, InferenceRequest, Encode] | None:
         cut = without_id(data)
@@ -89,7 +89,8 @@ class OpenInferenceGrpc:
 
     def _decode_whole(self, data: Buffer, find: Find[V]) -> tuple[V, InferenceRequest, Encode]:
         proto, raw = _parts(data)
-        served, request, encode = self._read(proto, raw, find)
+        served, request, options = self._read(proto, raw, find)
+        encode: Encode = options.encode if options else encode_plain
         if (
             encode is encode_plain
             and request.parameters is None
@@ -106,19 +107,18 @@ class OpenInferenceGrpc:
             return
         self._heads.learn(plain, request, proto.model_name, _version(proto.model_version), served.signature)
 
-    def _read(
-        self, proto: Any, raw: Sequence[Buffer], find: Find[V], final: bool = False
-    ) -> tuple[V, InferenceRequest, Encode]:
+    def _read(self, proto: Any, raw: Sequence[Buffer], find: Find[V]) -> tuple[V, InferenceRequest, ReplyOptions]:
         served = find(proto.model_name, _version(proto.model_version))
         signature = served.signature
         parameters = parameters_of(proto.parameters)
-        if parameters is not None and not isinstance(parameters.pop(_EMPTY_FINAL, False), bool):
+        empty_final = False if parameters is None else parameters.pop(_EMPTY_FINAL, False)
+        if not isinstance(empty_final, bool):
             raise InvalidInputError(f"the parameter {_EMPTY_FINAL} must be true or false")
         inputs = self._inputs(proto.inputs, raw, signature)
-        options = ReplyOptions(OutputForms(self._regions), final=final)
+        options = ReplyOptions(OutputForms(self._regions), empty_final)
         names = _asked(proto.outputs, signature, options.forms)
         request = InferenceRequest(inputs, names, proto.id, parameters or None)
-        return served, request, options.encode if options else encode_plain
+        return served, request, options
 
     def _inputs(self, tensors: Any, raw: Sequence[Buffer], signature: Signature) -> dict[str, Array]:
         """The arrays by name. Raw contents belong to the inputs that are not in shared memory, in their order."""

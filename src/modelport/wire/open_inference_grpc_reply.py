@@ -100,20 +100,26 @@ def _encode_rows(response: BatchedResponse, columns: list[tuple[bytes, bytes, in
 
 @dataclass(slots=True)
 class ReplyOptions:
-    """What the request asked for beyond the outputs' values; `final` is what a stream says of a last response."""
+    """What the request asked for beyond the outputs' values.
+
+    `empty_final`: in a stream, the caller wants a response without outputs behind the last one.
+    """
 
     forms: OutputForms
-    final: bool = False
+    empty_final: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.forms) or self.final
+        return bool(self.forms)
 
-    def encode(self, response: InferenceResponse) -> Message:
-        """A response with parameters, best classes, and outputs in shared memory. Raises ModelportError."""
+    def encode(self, response: InferenceResponse, final: bool | None = None) -> Message:
+        """A response with parameters, best classes, and outputs in shared memory. Raises ModelportError.
+
+        `final` is what a stream says of it: whether it is the last one to its request.
+        """
         written = _RESPONSE(model_name=response.model, model_version=str(response.version), id=response.id)
         put_parameters(written.parameters, response.parameters or {})
-        if self.final:
-            written.parameters["triton_final_response"].bool_param = True
+        if final is not None:
+            written.parameters["triton_final_response"].bool_param = final
         raw: list[Buffer] = []
         for name, given in response.outputs.items():
             array = self.forms.formed(name, given)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from modelport.artifacts.digest import Fingerprint
 from modelport.core.errors import ModelportError, NotFoundError
 from modelport.core.nearest import did_you_mean
 from modelport.engine.engine import Engine
-from modelport.engine.lifecycle.loader import load_version
-from modelport.engine.lifecycle.policy import VersionPolicy
-from modelport.engine.lifecycle.source import Artifact, Found
+from modelport.engine.lifecycle.admission import Admission
+from modelport.engine.lifecycle.artifact import Artifact
+from modelport.engine.lifecycle.loading import Loading
+from modelport.engine.lifecycle.plans import Plans
+from modelport.engine.lifecycle.policy import Plan, Replace, VersionPolicy
+from modelport.engine.lifecycle.source import Found
+from modelport.engine.quarantine.guard import Guard
 from modelport.engine.served import ServedModel
 
 _log = logging.getLogger("modelport.lifecycle")
@@ -22,10 +26,21 @@ _Key = tuple[str, int]
 class Lifecycle:
     """Loads what the source shows and the policy chooses; unloads the rest once its replacement answers."""
 
-    def __init__(self, engine: Engine, source: Callable[[], Found], policy: VersionPolicy) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        source: Callable[[], Found],
+        policy: VersionPolicy,
+        replace: Replace = "availability",
+        admission: Admission | None = None,
+        guard: Guard | None = None,
+    ) -> None:
+        """`policy` and `replace` hold for models whose own files do not say otherwise."""
         self._engine = engine
         self._source = source
-        self._policy = policy
+        self._plans = Plans(Plan(policy, replace))
+        self._loading = Loading(engine, admission, guard)
+        self.guard = guard
         self._tried: dict[_Key, Fingerprint] = {}
         self._failed: dict[_Key, ModelportError] = {}
         self._seen: dict[_Key, Fingerprint] = {}
@@ -42,6 +57,7 @@ class Lifecycle:
         self._engine.starting = False
         async with self._changing:
             await self.reconcile(found)
+        self._loading.settle()
 
     def withhold(self, names: Iterable[str]) -> None:
         """Before the start: models that are there, but were unloaded by request."""
@@ -65,7 +81,7 @@ class Lifecycle:
             model.unloaded = False
             for number in found[name]:
                 self._tried.pop((name, number), None)
-            await self._reconcile_model(model, found[name], self._policy.choose(found[name]), set())
+            await self._reconcile_model(model, found[name], self._plans.of(name, found[name]), set())
             self._engine.metrics.set("models_ready", {}, len(self._served()))
         if model.failure is not None:
             raise model.failure
@@ -114,35 +130,40 @@ class Lifecycle:
         for key in self._tried.keys() - _fingerprints(found).keys():
             if key not in self._served():
                 del self._tried[key]  # what comes back is tried again
-        chosen = {name: self._policy.choose(available) for name, available in found.items()}
-        for name, numbers in chosen.items():
+        plans = {name: self._plans.of(name, available) for name, available in found.items()}
+        for name, available in found.items():
+            numbers = plans[name].choose(available)
             if not numbers or any((name, number) not in moving for number in numbers):
                 self._engine.expect(name)
         for name, available in found.items():
             if self._engine.has(name) and name not in self._unloaded:
-                await self._reconcile_model(self._engine.model(name), available, chosen[name], moving)
+                await self._reconcile_model(self._engine.model(name), available, plans[name], moving)
         for model in self._engine.models():
             if model.name not in found:
                 _log.info("%s is gone: no longer served", model.name)
                 self._unload(model, keep=set())
                 self._unloaded.pop(model.name, None)
                 self._engine.forget(model.name)
+                self._plans.forget(model.name)
         self._engine.metrics.set("models_ready", {}, len(self._served()))
 
     async def _reconcile_model(
-        self, model: ServedModel, available: dict[int, Artifact], chosen: set[int], moving: set[_Key]
+        self, model: ServedModel, available: dict[int, Artifact], plan: Plan, moving: set[_Key]
     ) -> None:
-        name = model.name
+        name, chosen = model.name, plan.choose(available)
         wanted = {number for number in chosen if (name, number) not in moving}
-        for number in sorted(wanted):
-            if self._tried.get((name, number)) != available[number].fingerprint:
-                await self._load(model, number, available[number])
+        changed = {number for number in wanted if self._tried.get((name, number)) != available[number].fingerprint}
+        model.aliases = plan.aliases
+        if changed:
+            self._unload(model, keep=model.by_number.keys() - plan.leave_first(model.by_number, chosen, changed))
+        for number in sorted(changed):
+            await self._load(model, number, available[number])
         self._unload(model, keep=self._kept(model, available, chosen, moving))
         failed = [self._failed[name, number] for number in sorted(chosen) if (name, number) in self._failed]
         model.failure = failed[-1] if failed else None
         if not chosen:
             there = ", ".join(map(str, sorted(available)))
-            model.failure = NotFoundError(f"its versions are {there}; the setting --versions asks for {self._policy}")
+            model.failure = NotFoundError(f"its versions are {there}; {self._plans.who_chooses(plan)} {plan.versions}")
 
     def _kept(
         self, model: ServedModel, available: dict[int, Artifact], chosen: set[int], moving: set[_Key]
@@ -163,7 +184,7 @@ class Lifecycle:
         self._tried[model.name, number] = artifact.fingerprint
         model.loading = True
         try:
-            version = await asyncio.to_thread(load_version, self._engine, model.name, number, artifact)
+            version = await self._loading.load(model.name, number, artifact)
         except ModelportError as error:
             model.failure = self._failed[model.name, number] = error
             _log.error("%s@%d was not loaded: %s", model.name, number, error)
@@ -186,7 +207,7 @@ class Lifecycle:
         finally:
             model.loading = False
 
-    def _unload(self, model: ServedModel, keep: set[int]) -> None:
+    def _unload(self, model: ServedModel, keep: Collection[int]) -> None:
         for version in model.versions:
             if version.version not in keep:
                 model.remove(version.version)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
 from operator import add
@@ -16,7 +17,9 @@ from modelport.engine.metrics.segment import Row, Segment, read_file
 BUCKETS = (
     0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 )  # fmt: skip
-_BUCKETS_NS = [int(bound * 1e9) for bound in BUCKETS]
+#: The same in nanoseconds.
+BUCKETS_NS = array("q", (int(bound * 1e9) for bound in BUCKETS))
+_BOUNDS = BUCKETS_NS.tolist()
 STAGES = ("decode", "queue", "compute", "encode")
 #: A meter's row: requests answered, rows of data, seconds in all, seconds per stage, then the buckets and the overflow.
 _COUNT, _ROWS, _SUM, _STAGE, _FIRST_BUCKET = 0, 1, 2, 3, 3 + len(STAGES)
@@ -26,16 +29,19 @@ Labels = dict[str, str]
 
 
 class Meter:
-    """Counts the answered requests of one version in one dialect. On the hot path: no dictionary, no formatting."""
+    """Counts the answered requests of one version in one dialect. On the hot path: no dictionary, no formatting.
 
-    __slots__ = ("_row",)
+    `row` may be added to by others in the same way: `native/answer.c` does, for a batch at a time.
+    """
+
+    __slots__ = ("row",)
 
     def __init__(self, row: Row) -> None:
-        self._row = row
+        self.row = row
 
     def count(self, request: InferenceRequest, rows: int, now: int) -> None:
         """Count a request that was answered at `now`, nanoseconds of `perf_counter_ns`."""
-        row = self._row
+        row = self.row
         received, decoded, started, finished = request.received, request.decoded, request.started, request.finished
         total = now - received
         row[0] += 1
@@ -45,7 +51,7 @@ class Meter:
         row[4] += started - decoded
         row[5] += finished - started
         row[6] += now - finished
-        row[_FIRST_BUCKET + bisect_left(_BUCKETS_NS, total)] += 1
+        row[_FIRST_BUCKET + bisect_left(_BOUNDS, total)] += 1
 
 
 class Metrics:
@@ -79,6 +85,10 @@ class Metrics:
     def set(self, name: str, labels: Labels, value: float) -> None:
         """Set a gauge; over several workers gauges add up."""
         self._row(_key("gauge", name, labels), 1)[0] = value
+
+    def gauge(self, name: str, labels: Labels) -> Row:
+        """A gauge's row of one number, to be set in place; over several workers gauges add up."""
+        return self._row(_key("gauge", name, labels), 1)
 
     def series(self, name: str, labels: Labels, count: int) -> Row:
         """A row of `count` numbers, to be added to in place; several workers' rows add up."""

@@ -29,6 +29,8 @@ def statistics(metrics: Metrics, versions: list[tuple[str, int]]) -> list[Statis
             _add_executions(entry, int(label["rows"]), values)
         elif name == "executions_failed":
             _add(entry["inference_stats"]["fail"], *values)
+        elif name == "cache_requests":
+            _add(entry["inference_stats"]["cache_miss" if label["result"] == "miss" else "cache_hit"], values[0], 0)
         elif name == "last_execution":
             entry["last_inference"] = int(values[0] * 1000)
     return list(made.values())

@@ -76,6 +76,8 @@ OPERATIONS: dict[str, dict[str, Any]] = {
     "/predict": _PREDICT,
     "/models/{model}/predict": _PREDICT,
     "/models/{model}/versions/{version}/predict": _PREDICT,
+    "/models/{model}/predict_stream": _PREDICT,
+    "/models/{model}/versions/{version}/predict_stream": _PREDICT,
     "/v2/models/{model}/infer": _INFER,
     "/v2/models/{model}/versions/{version}/infer": _INFER,
 }

@@ -48,7 +48,7 @@ class InferenceFirst:
         headers = [
             (b"content-type", reply.content_type),
             (b"content-length", b"%d" % len(content)),
-            *reply.headers,
+            *exchange.fields,
         ]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": content})

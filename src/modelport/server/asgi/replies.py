@@ -49,6 +49,7 @@ async def infer(engine: Engine, route: Route, headers: dict[bytes, bytes], body:
     exchange.begin(replied.set)
     await replied.wait()
     assert exchange.reply is not None
+    exchange.reply.headers = exchange.fields
     return response_of(exchange.reply)
 
 

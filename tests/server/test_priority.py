@@ -1,0 +1,41 @@
+"""A thread asks for short slices of time, for itself alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from pathlib import Path
+
+from modelport.server.priority import wake_soon
+
+
+def slice_of(thread):
+    """Nanoseconds, as the kernel tells; None where it does not."""
+    file = Path(f"/proc/self/task/{thread}/sched")
+    found = re.search(r"se\.slice\s*:\s*(\d+)", file.read_text()) if file.exists() else None
+    return found and int(found[1])
+
+
+def test_one_thread_gets_short_slices_and_keeps_its_nice_value():
+    seen = {}
+
+    def work():
+        me = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, me, 3)
+        seen["done"] = wake_soon()
+        seen["nice"] = os.getpriority(os.PRIO_PROCESS, me)
+        seen["own"] = slice_of(me)
+        child = threading.Thread(target=lambda: seen.update(child=slice_of(threading.get_native_id())))
+        child.start()
+        child.join()
+
+    before = slice_of(threading.get_native_id())
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen["nice"] == 3
+    if seen["own"] is not None and seen["done"]:
+        assert seen["own"] == 100_000
+        assert seen["child"] == before != 100_000
+    assert slice_of(threading.get_native_id()) == before
