@@ -62,7 +62,7 @@ class Subject:
         self._state = folder / "state.json"
         self.log = folder / "log"
         command = [sys.executable, str(HERE / "soak_server.py"), "serve", str(models), "--port", str(self.port)]
-        environment = {**os.environ, "SOAK_STATE": str(self._state)}
+        environment = {**os.environ, "SOAK_STATE": str(self._state), "MODELPORT_DEFAULT_MODEL": "diabetes"}
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True, env=environment

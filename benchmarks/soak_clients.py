@@ -107,6 +107,14 @@ class Clients:
         got = np.array(await self._post("/invocations", body, headers)).reshape(-1, 1)
         _compare({"progression": got}, self.models.answer("diabetes", rows))
 
+    async def ask_mlflow(self) -> None:
+        rows = self.models.rows("diabetes", random.randint(1, 5))
+        columns = ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"]
+        split = {"columns": columns, "data": rows.tolist()}
+        body = random.choice(({"dataframe_split": split}, {"instances": rows.tolist()}, {"inputs": rows.tolist()}))
+        got = np.array((await self._post("/invocations", json.dumps(body).encode(), JSON))["predictions"])
+        _compare({"progression": got.reshape(-1, 1)}, self.models.answer("diabetes", rows))
+
     async def ask_torchserve(self) -> None:
         rows = self.models.rows("diabetes", 1)
         got = await self._post("/predictions/diabetes", json.dumps(rows.tolist()[0]).encode())

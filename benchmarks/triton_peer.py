@@ -14,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VERSION = "2.51"  # of the server that the locked wheel carries
 SOURCE = HERE / "triton" / "free_backend.cc"
-MODELS = {"breast-cancer": "config.pbtxt", "identity": "identity.pbtxt"}
+MODELS = {"breast-cancer": "config.pbtxt", "identity": "identity.pbtxt", "pixels": "pixels.pbtxt"}
 
 
 def home() -> Path:

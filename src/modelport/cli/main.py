@@ -15,6 +15,7 @@ COMMANDS = {
     "serve": "modelport.cli.serve",
     "predict": "modelport.cli.predict",
     "inspect": "modelport.cli.inspect",
+    "bench": "modelport.cli.bench",
 }
 
 
