@@ -15,7 +15,7 @@ else
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all check lint bench lock clean
+.PHONY: help run test test-all frameworks check lint bench lock clean
 
 # Settings of the caller's own Python and pip that would leak into the environment, or keep pip out of it.
 unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
@@ -55,6 +55,10 @@ run: $(RUN) ## train the three example models and serve them, with a page to try
 test: $(DEV) ## run the tests
 	@$(PY) -m pytest $(ARGS)
 
+frameworks: $(DEV) ## install every framework, so that `make test` tests every format (about 2 GB; PMML also wants Java)
+	@echo "installing requirements/frameworks.txt into $(VENV)"
+	@$(PY) -m pip install -qq -r requirements/frameworks.txt
+
 test-all: ## run the tests on every Python from 3.11 to 3.13 that is found
 	@tried=; for version in 3.11 3.12 3.13; do \
 		python=$$(requirements/find-python python$$version) || { echo "python$$version is not here: skipped"; continue; }; \
@@ -77,9 +81,15 @@ bench: $(RUN) ## measure against other servers (needs Debian's wrk and g++; down
 # uv resolves for every Python and platform at once. The packages' hashes make an installation exactly what was tested.
 COMPILE = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-config --custom-compile-command 'make lock'
+# Frameworks come in builds of several kinds (with and without CUDA): pinned by version, not by hash.
+CUDA = $(foreach name,cublas cuda-cccl cuda-cupti cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse \
+	cusparselt-cu13 nccl-cu13 nvjitlink nvshmem-cu13 nvtx,--no-emit-package nvidia-$(name)) --no-emit-package triton \
+	--no-emit-package cuda-bindings --no-emit-package cuda-pathfinder --no-emit-package cuda-toolkit
 lock: | .venv-lock/bin/uv ## resolve requirements/*.txt again (UPGRADE=1: with the newest versions)
-	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml requirements/build.in --extra all --group dev -o requirements/dev.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml requirements/build.in --extra examples --extra grpc --group dev -o requirements/dev.txt
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml requirements/build.in --extra examples -c requirements/dev.txt -o requirements/run.txt
+	$(filter-out --generate-hashes,$(COMPILE)) $(if $(UPGRADE),--upgrade) $(CUDA) pyproject.toml requirements/frameworks.in \
+		--extra formats -c requirements/dev.txt -o requirements/frameworks.txt
 
 clean: ## remove the environments, the trained examples and the tools' caches (not peers/, a big download)
 	rm -rf .venv .venv-* build dist examples/models .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
