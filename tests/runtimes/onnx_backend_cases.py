@@ -241,7 +241,7 @@ def listed_versions() -> str:
 def _served_in_process(test: NodeTest) -> bool:
     from modelport.core.errors import ModelportError
     from modelport.core.runtime import LoadSpec
-    from modelport.runtimes.onnx import OnnxRuntime
+    from modelport.runtimes.onnx.runtime import OnnxRuntime
 
     with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
         Path(file.name).write_bytes(test.model.SerializeToString())

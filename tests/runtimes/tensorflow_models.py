@@ -11,8 +11,8 @@ from functools import cache
 import numpy as np
 from sklearn.datasets import load_iris
 
-from modelport.runtimes.keras import _keras as keras
-from modelport.runtimes.tensorflow_process import tf
+from modelport.runtimes.tensorflow.keras import _keras as keras
+from modelport.runtimes.tensorflow.process import tf
 
 TEXTS = ["a good day", "good", "bad food", "a bad day", "so bad", "very good", "good food", "very bad"]
 GOOD = [1, 1, 0, 0, 0, 1, 1, 0]

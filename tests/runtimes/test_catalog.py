@@ -153,7 +153,7 @@ def test_a_format_that_nothing_loads():
 
 def test_a_framework_that_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    for name in [name for name in sys.modules if name.startswith("modelport.runtimes.onnx")]:
+    for name in [name for name in sys.modules if name.startswith("modelport.runtimes.onnx.runtime")]:
         monkeypatch.delitem(sys.modules, name)
     with pytest.raises(MissingExtraError) as caught:
         runtime_for("onnx")

@@ -9,7 +9,7 @@ datasets = pytest.importorskip("sklearn.datasets")
 
 from modelport.core.declared import DeclaredTensor  # noqa: E402
 from modelport.core.runtime import LoadSpec  # noqa: E402
-from modelport.runtimes.catboost import CatBoostRuntime  # noqa: E402
+from modelport.runtimes.boosting.catboost import CatBoostRuntime  # noqa: E402
 from modelport.testing.runtime_contract import ModelCase, RuntimeContract  # noqa: E402
 
 CASES = {}

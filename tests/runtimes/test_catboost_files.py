@@ -11,8 +11,8 @@ from modelport.core.declared import DeclaredTensor  # noqa: E402
 from modelport.core.errors import InvalidInputError, InvalidModelError  # noqa: E402
 from modelport.core.meaning import Column, Labels, Probabilities, Quantity, Tabular, Text  # noqa: E402
 from modelport.core.runtime import LoadSpec  # noqa: E402
+from modelport.runtimes.boosting.catboost import CatBoostRuntime  # noqa: E402
 from modelport.runtimes.catalog import detect  # noqa: E402
-from modelport.runtimes.catboost import CatBoostRuntime  # noqa: E402
 from runtimes.test_catboost_contract import CASES, IRIS, texts  # noqa: E402
 
 

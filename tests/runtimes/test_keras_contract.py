@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("modelport.runtimes.keras")
+pytest.importorskip("modelport.runtimes.tensorflow.keras")
 
 from modelport.runtimes.catalog import detect, runtime_for
-from modelport.runtimes.keras import _keras as keras
+from modelport.runtimes.tensorflow.keras import _keras as keras
 from modelport.testing.runtime_contract import ModelCase, RuntimeContract
 from runtimes import tensorflow_models as models
 

@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-pytest.importorskip("modelport.runtimes.keras")
+pytest.importorskip("modelport.runtimes.tensorflow.keras")
 
 import h5py
 
@@ -15,9 +15,9 @@ from modelport.core.declared import DeclaredTensor
 from modelport.core.errors import InvalidInputError, InvalidModelError
 from modelport.core.meaning import Image, Probabilities, Text
 from modelport.core.runtime import LoadSpec
-from modelport.runtimes.keras import KerasRuntime
-from modelport.runtimes.keras import _keras as keras
-from modelport.runtimes.keras_file import check_config
+from modelport.runtimes.tensorflow.keras import KerasRuntime
+from modelport.runtimes.tensorflow.keras import _keras as keras
+from modelport.runtimes.tensorflow.keras_file import check_config
 from runtimes import tensorflow_models as models
 
 
@@ -124,7 +124,7 @@ def test_archives_that_are_not_keras(iris, tmp_path):
 
 
 def test_a_bomb(iris, tmp_path, monkeypatch):
-    monkeypatch.setattr("modelport.runtimes.keras_file._MUCH", 1 << 20)
+    monkeypatch.setattr("modelport.runtimes.tensorflow.keras_file._MUCH", 1 << 20)
     bomb = rewritten(iris, tmp_path, **{"assets/zeros": bytes(64 << 20)})
     assert "and would unpack to 67" in failure(bomb)
 

@@ -7,7 +7,7 @@ lgb = pytest.importorskip("lightgbm")
 pd = pytest.importorskip("pandas")
 datasets = pytest.importorskip("sklearn.datasets")
 
-from modelport.runtimes.lightgbm import LightGBMRuntime  # noqa: E402
+from modelport.runtimes.boosting.lightgbm import LightGBMRuntime  # noqa: E402
 from modelport.testing.runtime_contract import ModelCase, RuntimeContract  # noqa: E402
 
 CASES = {}

@@ -11,8 +11,8 @@ pytest.importorskip("sklearn")
 from modelport.core.errors import InvalidInputError, InvalidModelError  # noqa: E402
 from modelport.core.meaning import Column, Labels, Probabilities, Tabular  # noqa: E402
 from modelport.core.runtime import LoadSpec  # noqa: E402
+from modelport.runtimes.boosting.lightgbm import LightGBMRuntime  # noqa: E402
 from modelport.runtimes.catalog import detect  # noqa: E402
-from modelport.runtimes.lightgbm import LightGBMRuntime  # noqa: E402
 from runtimes.test_lightgbm_contract import CASES  # noqa: E402
 
 

@@ -15,7 +15,7 @@ from modelport.core.errors import InvalidModelError
 from modelport.core.meaning import Column, Tabular
 from modelport.core.signature import Signature, TensorSpec
 from modelport.runtimes import catalog
-from modelport.runtimes.repositories import describe
+from modelport.runtimes.repositories.describing import describe
 
 
 def write(folder, text, *files):

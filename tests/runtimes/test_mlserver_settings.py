@@ -5,7 +5,7 @@ import json
 import pytest
 
 from modelport.core.errors import InvalidModelError
-from modelport.runtimes.repositories import describe
+from modelport.runtimes.repositories.describing import describe
 
 
 def write(folder, file="model.joblib", **settings):

@@ -8,8 +8,8 @@ import pytest
 from onnx_graphs import identity
 
 from modelport.core.runtime import LoadSpec
-from modelport.runtimes.onnx import OnnxRuntime
-from modelport.runtimes.onnx_session import providers
+from modelport.runtimes.onnx.runtime import OnnxRuntime
+from modelport.runtimes.onnx.session import providers
 
 ALL = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
 

@@ -26,10 +26,10 @@ from onnx_graphs import (
 )
 
 from modelport.core.errors import InvalidModelError
-from modelport.runtimes import onnx_file
-from modelport.runtimes.onnx_file import looks_like_onnx, model_file, parse_onnx, read_onnx
-from modelport.runtimes.onnx_graph import Value
-from modelport.runtimes.onnx_types import (
+from modelport.runtimes.onnx import file as onnx_file
+from modelport.runtimes.onnx.file import looks_like_onnx, model_file, parse_onnx, read_onnx
+from modelport.runtimes.onnx.graph import Value
+from modelport.runtimes.onnx.types import (
     ELEMENT_NAMES,
     MapType,
     OptionalType,

@@ -15,8 +15,8 @@ from onnx_graphs import ML, identity, model, node, tensor, weight
 from modelport.core.errors import InvalidInputError, InvalidModelError, MissingExtraError
 from modelport.core.host import cpu_quota
 from modelport.core.runtime import LoadSpec
-from modelport.runtimes.onnx import OnnxRuntime
-from modelport.runtimes.onnx_session import session_options
+from modelport.runtimes.onnx.runtime import OnnxRuntime
+from modelport.runtimes.onnx.session import session_options
 
 RUNTIME = f"ONNX Runtime {ort.__version__}"
 
@@ -237,7 +237,10 @@ def test_options():
 @pytest.mark.parametrize("device", ["gpu", "cpu:0", "cuda:x", "cuda:-1", ""])
 def test_devices_that_do_not_exist(path, device):
     says = failure(path, identity(), InvalidInputError, device=device)
-    assert says == f"unknown device {device!r}; ONNX models run on 'cpu', 'cuda', 'tensorrt' (or with ':<number>') or 'auto'"
+    assert (
+        says
+        == f"unknown device {device!r}; ONNX models run on 'cpu', 'cuda', 'tensorrt' (or with ':<number>') or 'auto'"
+    )
 
 
 @pytest.mark.skipif("CUDAExecutionProvider" in ort.get_available_providers(), reason="this ONNX Runtime has CUDA")

@@ -9,7 +9,7 @@ from onnx_graphs import classifier, identity, model, node, regressor, tensor, te
 from modelport.core.errors import InvalidModelError
 from modelport.core.meaning import Column, Image, Labels, Probabilities, Quantity, Tabular, Text
 from modelport.core.runtime import LoadSpec
-from modelport.runtimes.onnx import OnnxRuntime
+from modelport.runtimes.onnx.runtime import OnnxRuntime
 
 IRIS = ("setosa", "versicolor", "virginica")
 

@@ -23,9 +23,9 @@ from onnx_graphs import (
 
 from modelport.core.errors import InvalidInputError, InvalidModelError, ModelFailedError
 from modelport.core.runtime import LoadSpec
-from modelport.runtimes.onnx import ConvertingModel, OnnxRuntime, PlainModel
-from modelport.runtimes.onnx_outputs import output_for
-from modelport.runtimes.onnx_types import parse_type
+from modelport.runtimes.onnx.outputs import output_for
+from modelport.runtimes.onnx.runtime import ConvertingModel, OnnxRuntime, PlainModel
+from modelport.runtimes.onnx.types import parse_type
 
 FLOATS = np.array([1, 2, 3], np.float32)
 

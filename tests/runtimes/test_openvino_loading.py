@@ -25,8 +25,8 @@ from modelport.core.errors import (
 from modelport.core.meaning import Probabilities
 from modelport.core.runtime import LoadSpec
 from modelport.runtimes.catalog import detect, load, runtime_for
-from modelport.runtimes.openvino import OpenVinoRuntime
-from modelport.runtimes.openvino_device import capabilities
+from modelport.runtimes.openvino.device import capabilities
+from modelport.runtimes.openvino.runtime import OpenVinoRuntime
 from modelport.testing.runtime_contract import assert_same
 
 LABELS = tuple("0123456789")

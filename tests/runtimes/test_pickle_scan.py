@@ -24,9 +24,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from modelport.core.errors import ForbiddenError, InvalidModelError, MissingExtraError
-from modelport.runtimes import pickle_streams
-from modelport.runtimes.pickle_scan import scan_pickle
-from modelport.runtimes.pickles import allowed_globals, load_pickle
+from modelport.runtimes.pickles import streams as pickle_streams
+from modelport.runtimes.pickles.loading import allowed_globals, load_pickle
+from modelport.runtimes.pickles.scan import scan_pickle
 
 MODELS = {
     "logistic": LogisticRegression(max_iter=500),

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("modelport.runtimes.pmml")
+pytest.importorskip("modelport.runtimes.pmml.runtime")
 
 from pypmml import Model
 
 from modelport.core.errors import MissingExtraError
 from modelport.core.runtime import LoadSpec
 from modelport.runtimes.catalog import detect, runtime_for
-from modelport.runtimes.pmml import PmmlRuntime
-from modelport.runtimes.pmml_java import start_java
+from modelport.runtimes.pmml.java import start_java
+from modelport.runtimes.pmml.runtime import PmmlRuntime
 from modelport.testing.runtime_contract import ModelCase, RuntimeContract
 from runtimes import pmml_documents, pmml_models
 

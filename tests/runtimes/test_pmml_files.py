@@ -6,15 +6,15 @@ import sys
 import numpy as np
 import pytest
 
-pytest.importorskip("modelport.runtimes.pmml")
+pytest.importorskip("modelport.runtimes.pmml.runtime")
 
 import jpype
 
 from modelport.core.errors import InvalidInputError, InvalidModelError, MissingExtraError
 from modelport.core.meaning import Column, Labels, Probabilities, Quantity, Tabular
 from modelport.core.runtime import LoadSpec
-from modelport.runtimes import pmml_java
-from modelport.runtimes.pmml import PmmlRuntime
+from modelport.runtimes.pmml import java as pmml_java
+from modelport.runtimes.pmml.runtime import PmmlRuntime
 from runtimes import pmml_documents, pmml_models
 
 try:

@@ -10,7 +10,7 @@ from modelport.core.errors import InvalidInputError, InvalidModelError
 from modelport.core.meaning import Column, Labels, Tabular, Text
 from modelport.core.runtime import LoadSpec
 from modelport.runtimes.catalog import detect
-from modelport.runtimes.python import PythonRuntime
+from modelport.runtimes.python.runtime import PythonRuntime
 
 FIELDS = "    label: Annotated[np.ndarray, 'INT64', (-1,)]\n    score: Annotated[np.ndarray, 'FP32', (-1, 2)]"
 

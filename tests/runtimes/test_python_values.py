@@ -8,7 +8,7 @@ from modelport.core.declared import declared_tensors
 from modelport.core.errors import InvalidInputError, ModelFailedError
 from modelport.core.runtime import LoadSpec, StreamingModel
 from modelport.runtimes.isolation.model import load_isolated
-from modelport.runtimes.python import PythonRuntime
+from modelport.runtimes.python.runtime import PythonRuntime
 from modelport.testing.runtime_contract import ModelCase, RuntimeContract
 
 

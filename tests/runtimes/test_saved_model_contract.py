@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("modelport.runtimes.tensorflow_process")
+pytest.importorskip("modelport.runtimes.tensorflow.process")
 
 import ml_dtypes
 
 from modelport.core.runtime import LoadSpec
 from modelport.runtimes.catalog import detect, runtime_for
-from modelport.runtimes.tensorflow_process import tf
+from modelport.runtimes.tensorflow.process import tf
 from modelport.testing.runtime_contract import ModelCase, RuntimeContract
 from runtimes import tensorflow_models as models
 

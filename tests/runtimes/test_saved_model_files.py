@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 
-pytest.importorskip("modelport.runtimes.tensorflow_process")
+pytest.importorskip("modelport.runtimes.tensorflow.process")
 
 from modelport.core.errors import InvalidInputError, InvalidModelError, MissingExtraError, ModelFailedError
 from modelport.core.runtime import LoadSpec
-from modelport.runtimes.saved_model import SavedModelRuntime
-from modelport.runtimes.saved_model_file import read_saved_model
-from modelport.runtimes.tensorflow_process import device_name, tf
+from modelport.runtimes.tensorflow.process import device_name, tf
+from modelport.runtimes.tensorflow.saved_model import SavedModelRuntime
+from modelport.runtimes.tensorflow.saved_model_file import read_saved_model
 from runtimes import tensorflow_models as models
 
 

@@ -11,7 +11,7 @@ pd = pytest.importorskip("pandas")
 from modelport.core.errors import InvalidInputError  # noqa: E402
 from modelport.core.meaning import Column, Tabular  # noqa: E402
 from modelport.core.runtime import LoadSpec  # noqa: E402
-from modelport.runtimes.sklearn import PickleRuntime  # noqa: E402
+from modelport.runtimes.sklearn.runtime import PickleRuntime  # noqa: E402
 from modelport.testing.runtime_contract import ModelCase, RuntimeContract  # noqa: E402
 from runtimes.sklearn_models import IRIS, texts  # noqa: E402
 

@@ -9,7 +9,7 @@ joblib = pytest.importorskip("joblib")
 pytest.importorskip("pandas")
 
 from modelport.core.runtime import LoadSpec  # noqa: E402
-from modelport.runtimes.sklearn import PickleRuntime  # noqa: E402
+from modelport.runtimes.sklearn.runtime import PickleRuntime  # noqa: E402
 from modelport.testing.runtime_contract import ModelCase, RuntimeContract  # noqa: E402
 from runtimes.sklearn_models import MODELS, Fitted  # noqa: E402
 
@@ -62,7 +62,7 @@ class TestSkops(RuntimeContract):
     @pytest.fixture
     def runtime(self):
         pytest.importorskip("skops")
-        from modelport.runtimes.skops import SkopsRuntime
+        from modelport.runtimes.sklearn.skops import SkopsRuntime
 
         return SkopsRuntime()
 

@@ -26,10 +26,10 @@ from modelport.core.declared import DeclaredTensor  # noqa: E402
 from modelport.core.errors import ForbiddenError, InvalidInputError, InvalidModelError, TooLargeError  # noqa: E402
 from modelport.core.meaning import Column, Labels, Probabilities, Quantity, Tabular, Text  # noqa: E402
 from modelport.core.runtime import LoadSpec  # noqa: E402
-from modelport.runtimes import sklearn_outputs  # noqa: E402
 from modelport.runtimes.catalog import detect  # noqa: E402
-from modelport.runtimes.sklearn import PickleRuntime  # noqa: E402
-from modelport.runtimes.sklearn_version import difference, version_in_pickle, version_in_skops  # noqa: E402
+from modelport.runtimes.sklearn import outputs as sklearn_outputs  # noqa: E402
+from modelport.runtimes.sklearn.runtime import PickleRuntime  # noqa: E402
+from modelport.runtimes.sklearn.version import difference, version_in_pickle, version_in_skops  # noqa: E402
 from runtimes.sklearn_models import IRIS, MODELS, people, texts  # noqa: E402
 
 
@@ -159,7 +159,7 @@ class Fails(BaseEstimator):
 
 def test_a_model_that_fails(tmp_path):
     from modelport.core.errors import ModelFailedError
-    from modelport.runtimes.sklearn import sklearn_model
+    from modelport.runtimes.sklearn.runtime import sklearn_model
 
     made = Fails()
     made.n_features_in_ = 2
@@ -290,7 +290,7 @@ def test_what_a_difference_means():
 
 def test_types_that_skops_does_not_know_are_refused(tmp_path):
     skops = pytest.importorskip("skops.io")
-    from modelport.runtimes.skops import SkopsRuntime
+    from modelport.runtimes.sklearn.skops import SkopsRuntime
 
     path = tmp_path / "forest.skops"
     skops.dump(MODELS["several_targets"]().estimator, path)
@@ -302,7 +302,7 @@ def test_types_that_skops_does_not_know_are_refused(tmp_path):
 
 def test_archives_that_are_no_skops_files(tmp_path):
     pytest.importorskip("skops.io")
-    from modelport.runtimes.skops import SkopsRuntime
+    from modelport.runtimes.sklearn.skops import SkopsRuntime
 
     path = tmp_path / "m.skops"
     held = io.BytesIO()

@@ -7,9 +7,9 @@ import httpx
 import numpy as np
 import pytest
 
-pytest.importorskip("modelport.runtimes.keras")
-pytest.importorskip("modelport.runtimes.tflite")
-pytest.importorskip("modelport.runtimes.pmml")
+pytest.importorskip("modelport.runtimes.tensorflow.keras")
+pytest.importorskip("modelport.runtimes.tflite.runtime")
+pytest.importorskip("modelport.runtimes.pmml.runtime")
 
 import tritonclient.grpc as triton
 from sklearn.datasets import load_iris

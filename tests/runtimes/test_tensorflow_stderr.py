@@ -3,7 +3,7 @@
 import os
 import threading
 
-from modelport.runtimes.tensorflow_stderr import quiet_stderr
+from modelport.runtimes.tensorflow.stderr import quiet_stderr
 
 
 def test_only_chatter_is_kept_back(capfd):

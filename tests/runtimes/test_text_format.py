@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelport.core.errors import InvalidModelError
-from modelport.runtimes.text_format import parse
+from modelport.runtimes.repositories.text_format import parse
 
 
 def test_fields_lists_messages_and_comments():

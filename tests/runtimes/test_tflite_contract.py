@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("modelport.runtimes.tensorflow_process")
-pytest.importorskip("modelport.runtimes.tflite")
+pytest.importorskip("modelport.runtimes.tensorflow.process")
+pytest.importorskip("modelport.runtimes.tflite.runtime")
 
 from ai_edge_litert.interpreter import Interpreter
 

@@ -7,13 +7,13 @@ import sys
 import numpy as np
 import pytest
 
-pytest.importorskip("modelport.runtimes.tensorflow_process")
-pytest.importorskip("modelport.runtimes.tflite")
+pytest.importorskip("modelport.runtimes.tensorflow.process")
+pytest.importorskip("modelport.runtimes.tflite.runtime")
 
 from modelport.core.errors import InvalidInputError, InvalidModelError, ModelFailedError
 from modelport.core.meaning import Probabilities
 from modelport.core.runtime import LoadSpec
-from modelport.runtimes.tflite import TFLiteRuntime
+from modelport.runtimes.tflite.runtime import TFLiteRuntime
 from runtimes import tensorflow_models as models
 from runtimes import tflite_models
 

@@ -18,9 +18,9 @@ from torch_models import exported, old_torchscript, rows, scripted, trained  # n
 from modelport.core.declared import DeclaredTensor  # noqa: E402
 from modelport.core.errors import InvalidInputError, InvalidModelError, MissingExtraError, UnavailableError  # noqa: E402
 from modelport.core.runtime import LoadSpec  # noqa: E402
-from modelport.runtimes import torch_host  # noqa: E402
 from modelport.runtimes.catalog import detect, entry_for, runtime_for  # noqa: E402
-from modelport.runtimes.torchscript import TorchScriptRuntime  # noqa: E402
+from modelport.runtimes.torch import host as torch_host  # noqa: E402
+from modelport.runtimes.torch.torchscript import TorchScriptRuntime  # noqa: E402
 
 PIXELS = (DeclaredTensor("pixels", "FP32", (-1, 64)),)
 

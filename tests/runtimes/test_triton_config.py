@@ -4,7 +4,7 @@ import pytest
 
 from modelport.core.declared import declared_tensors
 from modelport.core.errors import InvalidModelError
-from modelport.runtimes.repositories import describe
+from modelport.runtimes.repositories.describing import describe
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelport.runtimes.ubjson import is_whole
+from modelport.runtimes.boosting.ubjson import is_whole
 
 TEXT = b"i\x01a"
 WHOLE = {

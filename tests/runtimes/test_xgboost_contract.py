@@ -8,7 +8,7 @@ pd = pytest.importorskip("pandas")
 datasets = pytest.importorskip("sklearn.datasets")
 
 from modelport.core.runtime import LoadSpec  # noqa: E402
-from modelport.runtimes.xgboost import XGBoostRuntime  # noqa: E402
+from modelport.runtimes.boosting.xgboost import XGBoostRuntime  # noqa: E402
 from modelport.testing.runtime_contract import ModelCase, RuntimeContract  # noqa: E402
 
 CASES = {}

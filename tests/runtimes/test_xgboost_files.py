@@ -12,8 +12,8 @@ datasets = pytest.importorskip("sklearn.datasets")
 from modelport.core.errors import InvalidInputError, InvalidModelError  # noqa: E402
 from modelport.core.meaning import Column, Labels, Probabilities, Quantity, Tabular  # noqa: E402
 from modelport.core.runtime import LoadSpec  # noqa: E402
+from modelport.runtimes.boosting.xgboost import XGBoostRuntime  # noqa: E402
 from modelport.runtimes.catalog import detect  # noqa: E402
-from modelport.runtimes.xgboost import XGBoostRuntime  # noqa: E402
 from runtimes.test_xgboost_contract import CASES, DIABETES, train  # noqa: E402
 
 

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from modelport.runtimes.tensorflow_stderr import quiet_stderr
+from modelport.runtimes.tensorflow.stderr import quiet_stderr
 from runtimes import tensorflow_models as models
 from runtimes.tensorflow_models import tf
 

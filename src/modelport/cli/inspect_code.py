@@ -9,7 +9,7 @@ from typing import Any
 from modelport.artifacts.digest import digest
 from modelport.core.errors import ForbiddenError
 from modelport.runtimes.catalog import detect, entry_for
-from modelport.runtimes.pickle_scan import scan_pickle
+from modelport.runtimes.pickles.scan import scan_pickle
 from modelport.runtimes.trust import Trust, check_trust, describe, holds_pickles, source_imports
 
 

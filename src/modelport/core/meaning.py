@@ -1,6 +1,6 @@
 """What a tensor means to people: columns of a table, a picture, a text, class labels. Optional beside every tensor.
 
-The same words are written in `modelport.toml` and in a model file's metadata (see `runtimes/onnx_meaning.py`), and
+The same words are written in `modelport.toml` and in a model file's metadata (see `runtimes/onnx/meaning.py`), and
 shown by the pages. They are read from there by `meaning_from_dict` in `meaning_document.py`.
 """
 

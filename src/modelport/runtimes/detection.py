@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelport.core.errors import InvalidModelError
-from modelport.runtimes.onnx_file import looks_like_onnx
+from modelport.runtimes.onnx.file import looks_like_onnx
 
 #: So much of a file's beginning is looked at.
 _HEAD = 64 << 10

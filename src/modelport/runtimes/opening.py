@@ -8,8 +8,8 @@ from pathlib import Path
 from modelport.core.runtime import LoadedModel, LoadSpec
 from modelport.runtimes.catalog import detect, entry_for, runtime_for
 from modelport.runtimes.isolation.options import ProcessOptions
-from modelport.runtimes.pickle_names import ANYTHING
-from modelport.runtimes.pickles import ALLOW_GLOBALS
+from modelport.runtimes.pickles.loading import ALLOW_GLOBALS
+from modelport.runtimes.pickles.names import ANYTHING
 from modelport.runtimes.trust import NO_TRUST, Trust, check_trust
 
 #: Formats whose runtime loads pickles by the allow list.

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelport.core.errors import ForbiddenError, InvalidInputError
-from modelport.runtimes.pickle_names import is_dangerous
-from modelport.runtimes.pickle_scan import PickleReport, scan_pickle
+from modelport.runtimes.pickles.names import is_dangerous
+from modelport.runtimes.pickles.scan import PickleReport, scan_pickle
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 _GLOBAL = re.compile(r"[A-Za-z_]\w*(\.\w+)*(\.\*)?")

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from modelport.artifacts.digest import Fingerprint
 from modelport.artifacts.model_file import ModelFile, model_file
-from modelport.runtimes.described import Described
+from modelport.runtimes.repositories.described import Described
 
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """The files of one version, and the state in which they were seen.
 
-    `folders` are those whose `modelport.toml` speaks of it, the last one with the last word. `described` is what another
+    `folders` are those whose `modelport.toml` speaks of it, the last one with the last word; `described`, what another
     server's repository says of it, under them.
     """
 

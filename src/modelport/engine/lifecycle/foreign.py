@@ -8,8 +8,8 @@ from modelport.artifacts.digest import fingerprint
 from modelport.artifacts.model_file import NAME
 from modelport.core.errors import ModelportError
 from modelport.engine.lifecycle.artifact import Artifact
-from modelport.runtimes.described import Described
-from modelport.runtimes.repositories import describe
+from modelport.runtimes.repositories.described import Described
+from modelport.runtimes.repositories.describing import describe
 
 
 def described_in(folder: Path) -> tuple[str, dict[int, Artifact]] | None:

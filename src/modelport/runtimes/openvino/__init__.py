@@ -1,0 +1,1 @@
+"""OpenVINO: its own models, and an engine for ONNX."""

@@ -1,0 +1,1 @@
+"""Other servers' model repositories, read into the words of `modelport.toml`."""

@@ -1,0 +1,1 @@
+"""PyTorch: TorchScript, exported programs, weights beside a module, pickled networks, TorchServe archives."""
