@@ -15,7 +15,7 @@ else
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test test-all frameworks check lint bench lock clean
+.PHONY: help run test test-all frameworks check lint bench bench-peers lock clean
 
 # Settings of the caller's own Python and pip that would leak into the environment, or keep pip out of it.
 unexport PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
@@ -77,6 +77,9 @@ lint: $(DEV) ## format, and mend what ruff can mend
 
 bench: $(RUN) ## measure against other servers (needs Debian's wrk and g++; downloads Triton once, see benchmarks/)
 	@$(PY) benchmarks/http_lane.py $(ARGS)
+
+bench-peers: $(DEV) ## measure against seven other systems (installs each once, 2 GB; a quarter of an hour)
+	@$(PY) benchmarks/peers.py $(ARGS)
 
 # uv resolves for every Python and platform at once. The packages' hashes make an installation exactly what was tested.
 COMPILE = .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
