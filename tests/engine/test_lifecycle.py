@@ -1,6 +1,7 @@
 """From files to versions that answer, one change after the other, without a moment in which nothing does."""
 
 import asyncio
+import re
 import shutil
 
 import numpy as np
@@ -322,3 +323,34 @@ INDEPENDENT = [
 @pytest.mark.parametrize(("model", "independent"), INDEPENDENT, ids=range(len(INDEPENDENT)))
 def test_rows_are_joined_only_where_they_do_not_depend_on_each_other(model, independent):
     assert rows_are_independent(model) is independent
+
+
+async def test_a_models_own_file_describes_it(tmp_path, started):
+    write(tmp_path / "a.fake")
+    toml = (
+        '[models.a]\ndescription = "What it is for"\n[models.a.inputs.x]\nkind = "tabular"\ncolumns = ["one", "two"]\n'
+    )
+    (tmp_path / "modelport.toml").write_text(toml)
+    served = (await started()).engine.find("a")
+    assert served.info.properties["description"] == "What it is for"
+    assert [column.name for column in served.signature.input("x").meaning.columns] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("toml", "text"),
+    [
+        ("[serving]\nmax_bach = 3", r"\[serving\] has no 'max_bach' \(did you mean 'max_batch'\?\)"),
+        ("[serving]\nmax_batch = 'many'", r"\[serving\]: Expected `int`, got `str`"),
+        ("[serving]\nqueue = -1", r"queue must not be negative"),
+        ("[servin]", r"unknown 'servin' \(did you mean 'serving'\?\)"),
+        ("[inputs.z]\nkind = 'text'", "unknown input 'z'"),
+        ("[inputs.x]\ndatatype = 'FP23'", "unknown datatype 'FP23'"),
+        ("description = 3", "description must be a text"),
+        ("[", "can't be read"),
+    ],
+)
+async def test_what_is_wrong_in_a_models_own_file_is_told(tmp_path, started, toml, text):
+    write(tmp_path / "a.fake")
+    (tmp_path / "modelport.toml").write_text(toml)
+    failure = (await started()).engine.model("a").failure
+    assert re.search(text, str(failure)), str(failure)

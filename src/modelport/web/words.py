@@ -86,6 +86,8 @@ def tensors_words(specs: tuple[TensorSpec, ...]) -> str:
     known = [spec for spec in specs if spec.meaning is not None]
     if not known and len(specs) > 3:
         return f"{len(specs)} tensors"
+    if len(specs) > 1 and all(isinstance(spec.meaning, Tabular) for spec in specs):  # a table, column by column
+        return _count(sum(len(spec.meaning.columns) for spec in specs if isinstance(spec.meaning, Tabular)), "column")
     return ", ".join(tensor_words(spec) for spec in specs) or "nothing"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def load_version(engine: Engine, model: str, version: int, artifact: Artifact) -
         if isinstance(served.loaded, InterruptibleModel):
             served.instances = process.instances
         _measured(engine, served)
-        served.signature = with_meanings(served.signature, spec.inputs, spec.outputs)
+        _describe(served, settings, spec)
         _put_in_front(engine, served, settings)
     except ModelportError:
         raise
@@ -115,7 +115,7 @@ def _pipeline(
     made = pipeline_model(described, engine.find, spec.inputs)
     served = ServedVersion(named.model, named.version, made, named.digest, named.path, engine.metrics, options=options)
     served.execution = "pipeline"
-    served.signature = with_meanings(served.signature, spec.inputs, spec.outputs)
+    _describe(served, settings, spec)
     _put_in_front(engine, served, settings, PipelineFront(described, engine.find, engine.submit).submit)
     return served
 
@@ -172,6 +172,16 @@ def _execution(engine: Engine, served: ServedVersion, cost: float | None) -> Exe
     if cost is None or cost >= settings.inline_ms or served.streams or (delayed and batches):
         return "pool"
     return "tick" if batches and served.curve.favoured(settings.tick_requests) > 1 else "inline"
+
+
+def _describe(served: ServedVersion, settings: ModelFile, spec: LoadSpec) -> None:
+    """What its owner says of the model and its tensors, in place of what the file says."""
+    served.signature = with_meanings(served.signature, spec.inputs, spec.outputs)
+    description = settings.tables.get("description")
+    if description is not None and not isinstance(description, str):
+        raise InvalidModelError(f"modelport.toml: description must be a text, not {description!r}")
+    if description:
+        served.info = replace(served.info, properties={**served.info.properties, "description": description})
 
 
 def _put_in_front(engine: Engine, served: ServedVersion, settings: ModelFile, run: Front | None = None) -> None:
