@@ -95,7 +95,7 @@ lock: | .venv-lock/bin/uv ## resolve requirements/*.txt again (UPGRADE=1: with t
 		--extra formats -c requirements/dev.txt -o requirements/frameworks.txt
 
 clean: ## remove the environments, the trained examples and the tools' caches (not peers/, a big download)
-	rm -rf .venv .venv-* build dist examples/models .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* build dist examples/models examples/*/models .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './peers/*' -prune -exec rm -rf {} +
 
 $(VENV)/.created:

@@ -16,6 +16,8 @@ from modelport.core.errors import InvalidInputError, InvalidModelError, ModelFai
 from modelport.runtimes.onnx.file import OnnxFile
 
 _LONGEST = 600
+#: What a OneHotEncoder says of a value that is none of its categories: a fault of the caller's, reported as its own.
+_UNKNOWN_CATEGORY = "Unknown Category and zeros = 0"
 _PREFIX = re.compile(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ")
 _LOADING = re.compile(r"^Load model from .*? failed:")
 _NODE = re.compile(r"Non-zero status code returned while running (\S+) node\. Name:'([^']*)' Status Message: ")
@@ -44,6 +46,8 @@ def prediction_error(error: Exception) -> ModelportError:
         return error
     if isinstance(error, native.InvalidArgument):
         return InvalidInputError(f"the model refused the input: {clean(error)}")
+    if _UNKNOWN_CATEGORY in str(error):
+        return InvalidInputError(f"the model refused the input, a category that it does not know: {clean(error)}")
     return ModelFailedError(f"the model failed: {clean(error)}")
 
 
