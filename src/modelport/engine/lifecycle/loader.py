@@ -65,8 +65,8 @@ def load_version(engine: Engine, model: str, version: int, artifact: Artifact) -
         )
         if isinstance(served.loaded, InterruptibleModel):
             served.instances = process.instances
-        _measured(engine, served)
         _describe(served, settings, spec)
+        _measured(engine, served)
         _put_in_front(engine, served, settings)
     except ModelportError:
         raise
@@ -147,10 +147,12 @@ def _text(value: Any) -> str:
 def _measured(engine: Engine, served: ServedVersion) -> ServedVersion:
     """Its cost decides how it runs: what is cheap on the event loop, what is dear in threads."""
     loaded = served.loaded
-    cost = measured_cost(loaded)
+    cost = measured_cost(loaded, served.signature)
     served.cost_ms = cost or 0.0
-    served.joinable = cost is not None and not served.streams and rows_are_independent(loaded)
-    served.curve = CostCurve() if cost is None else measured_curve(loaded, cost, joinable=served.joinable)
+    served.joinable = cost is not None and not served.streams and rows_are_independent(loaded, served.signature)
+    served.curve = (
+        CostCurve() if cost is None else measured_curve(loaded, served.signature, cost, joinable=served.joinable)
+    )
     largest = served.options.max_batch or engine.settings.batch_rows
     if served.joinable and served.options.batching and served.curve.favoured(largest) < 2 <= largest:
         _log.info("%s@%d: batches do not pay: its requests run one by one", served.model, served.version)

@@ -8,8 +8,9 @@ from time import perf_counter
 import numpy as np
 
 from modelport.core.runtime import LoadedModel
+from modelport.core.signature import Signature
 from modelport.engine.cost_curve import CostCurve
-from modelport.engine.lifecycle.warmup import zeros
+from modelport.engine.lifecycle.warmup import plausible
 
 #: Measuring stops after this many seconds, or at this many rows, which load may go beyond.
 _SECONDS, _ROWS = 0.5, 128
@@ -17,8 +18,8 @@ _SECONDS, _ROWS = 0.5, 128
 _RUNS = 5
 
 
-def measured_curve(loaded: LoadedModel, cost_ms: float, *, joinable: bool) -> CostCurve:
-    """The cost of 1, 2, 4 … rows of zeros; of 1 only where rows can't be joined. `cost_ms` is that of one row."""
+def measured_curve(loaded: LoadedModel, signature: Signature, cost_ms: float, *, joinable: bool) -> CostCurve:
+    """The cost of 1, 2, 4 … plausible rows; of 1 only where rows can't be joined. `cost_ms` is that of one row."""
     curve = CostCurve()
     curve.observe(1, cost_ms)
     rows, begin = 2, perf_counter()
@@ -26,7 +27,7 @@ def measured_curve(loaded: LoadedModel, cost_ms: float, *, joinable: bool) -> Co
         left = _SECONDS - (perf_counter() - begin)
         if left * 1e3 < 2 * cost_ms:
             break
-        cost = _cost(loaded, rows, left)
+        cost = _cost(loaded, signature, rows, left)
         if cost is None:
             break
         cost_ms = cost
@@ -35,9 +36,9 @@ def measured_curve(loaded: LoadedModel, cost_ms: float, *, joinable: bool) -> Co
     return curve
 
 
-def _cost(loaded: LoadedModel, rows: int, seconds: float) -> float | None:
+def _cost(loaded: LoadedModel, signature: Signature, rows: int, seconds: float) -> float | None:
     """Milliseconds, the median of some runs; None where the model refuses so many rows."""
-    inputs = {spec.name: np.repeat(zeros(spec), rows, axis=0) for spec in loaded.signature.inputs if not spec.optional}
+    inputs = {spec.name: np.repeat(plausible(spec), rows, axis=0) for spec in signature.inputs if not spec.optional}
     costs: list[float] = []
     begin = perf_counter()
     while len(costs) < _RUNS and (not costs or perf_counter() - begin < seconds / 4):
