@@ -38,6 +38,9 @@ HERE := $(firstword $(shell printf %s '$(CURDIR)' | cksum))
 RUN := $(VENV)/.run-$(HERE)
 DEV := $(VENV)/.dev-$(HERE)
 
+# What is compiled at an installation, where there is a compiler.
+NATIVE := hatch_build.py $(wildcard src/modelport/native/*.[ch])
+
 # An environment whose interpreter is gone (an upgrade of the system's Python) is made anew.
 ifneq ($(wildcard $(VENV)),)
 ifneq ($(shell $(PY) -c 'print("ok")' 2>/dev/null),ok)
@@ -112,10 +115,10 @@ define install
 @touch $@
 endef
 
-$(RUN): requirements/run.txt pyproject.toml $(VENV)/.created
+$(RUN): requirements/run.txt pyproject.toml $(NATIVE) $(VENV)/.created
 	$(install)
 
-$(DEV): requirements/dev.txt pyproject.toml $(VENV)/.created
+$(DEV): requirements/dev.txt pyproject.toml $(NATIVE) $(VENV)/.created
 	$(install)
 
 .venv-lock/bin/uv:

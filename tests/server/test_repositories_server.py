@@ -20,9 +20,12 @@ ensemble_scheduling { step [
 MLMODEL = "flavors: {onnx: {data: model.onnx}, python_function: {}}"
 
 
+OWN = "[serving]\nmax_batch = 4\n"
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A Triton repository with an ensemble, a broken and an impossible model; MLServer's and MLflow's folders beside."""
+    """A Triton repository with an ensemble, a broken and an impossible model; MLServer's and MLflow's beside it."""
     root = tmp_path_factory.mktemp("repository")
     models = {
         "iris": onnx_graphs.classifier("text", zipmap=False)[0],
@@ -31,7 +34,7 @@ def folder(tmp_path_factory):
         "flow": onnx_graphs.identity(shape=("n", 4)).SerializeToString(),
     }
     for name, files in {
-        "iris": {"config.pbtxt": CONFIG, "1/model.onnx": models["iris"], "modelport.toml": "[serving]\nmax_batch = 4\n"},
+        "iris": {"config.pbtxt": CONFIG, "1/model.onnx": models["iris"], "modelport.toml": OWN},
         "same": {"config.pbtxt": 'backend: "onnxruntime"', "2/model.onnx": models["same"]},
         "both": {"config.pbtxt": ENSEMBLE, "1/.keep": ""},
         "broken": {"config.pbtxt": "input {"},
@@ -64,7 +67,8 @@ def ask(url, document=None):
 
 def test_models_and_versions(url):
     models = {model["name"]: model for model in ask(f"{url}/api/v1/models")["models"]}
-    ready = {name: [item["version"] for item in model["versions"]] for name, model in models.items() if model["versions"]}
+    numbers = {name: [item["version"] for item in model["versions"]] for name, model in models.items()}
+    ready = {name: versions for name, versions in numbers.items() if versions}
     assert ready == {"iris": [1], "same": [2], "both": [1], "mls": [3], "flow": [1]}
     assert models["broken"]["error"] == "broken/config.pbtxt, line 1: it ends too soon"
     assert "a TensorRT engine" in models["engine"]["error"]

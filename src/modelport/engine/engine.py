@@ -88,6 +88,13 @@ class Engine:
                 return
         self.run(served, request, done)
 
+    def submit_alone(self, served: ServedVersion, request: InferenceRequest, done: Done) -> None:
+        """As `submit`, where no other request can come in this pass of the event loop: nothing is waited for."""
+        if self.tick.takes(served) and not served.waiting and _size(request) <= self.settings.inline_bytes:
+            done(self.tick.run_alone(served, request))
+        else:
+            self.submit(served, request, done)
+
     def run(self, served: ServedVersion, request: InferenceRequest, done: Done) -> None:
         """`submit`, behind what stands before the version: a cache, say."""
         execution = served.execution

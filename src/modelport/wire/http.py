@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from modelport.core.datatypes import Array
 from modelport.core.errors import Kind, ModelportError
 from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.core.signature import Signature
@@ -62,6 +63,31 @@ MODEL_PATH = r"models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?"
 
 #: Turns the response to one request into its reply; raises ModelportError where the values can't be written.
 Encode = Callable[[InferenceResponse], HttpReply]
+
+
+#: One input of every row: its name, its datatype, the letter of its elements in `struct`, its shape.
+RowInput = tuple[bytes, bytes, str, tuple[int, ...]]
+#: One output: what stands before and behind the number of rows, the rows as JSON, whether they are single numbers.
+Column = tuple[bytes, bytes, bytes, bool]
+
+
+class RowForm(Protocol):
+    """How a dialect writes requests and answers that are rows of a batch; it has it as its attribute `rows`."""
+
+    def inputs(self, signature: Signature) -> tuple[RowInput, ...] | None:
+        """The inputs of a signature whose rows all have one size; None for any other."""
+
+    def row_bytes(self, inputs: tuple[RowInput, ...]) -> int:
+        """The size of one row of all inputs."""
+
+    def prefix(self, model: str, version: int) -> bytes:
+        """How the body of every answer of a version begins."""
+
+    def columns(self, outputs: Mapping[str, Array]) -> tuple[Column, ...] | None:
+        """The outputs of a batch as text; None where that can't be cut into rows."""
+
+    def encode(self, response: InferenceResponse) -> HttpReply:
+        """The answer to one request: the same as what is cut out of the columns."""
 
 
 class HttpDialect(Protocol):

@@ -21,6 +21,7 @@ from modelport.wire.json_tensors import array_from_json, dumps, json_elements, l
 from modelport.wire.open_inference_binary import BINARY, HEADER_LENGTH, encode_tensors, recall, remember
 from modelport.wire.open_inference_inputs import check_declared
 from modelport.wire.open_inference_quick import Reader, encode_json, envelope_of, quick_reader
+from modelport.wire.open_inference_rows import OpenInferenceRows
 from modelport.wire.output_forms import OutputForms
 from modelport.wire.quoting import error_text, quoted
 from modelport.wire.shared_memory import NoRegions, Place, Regions, place_of
@@ -73,6 +74,7 @@ class OpenInference:
 
     name = "open_inference"
     patterns = (rf"/v2/{MODEL_PATH}/infer",)
+    rows = OpenInferenceRows()
 
     def model_of(self, headers: Mapping[bytes, bytes]) -> str | None:
         """The path always names the model."""

@@ -26,7 +26,7 @@ from modelport.wire.remembered import Remembered
 Reader = Callable[[Buffer], InferenceRequest | None]
 
 #: Datatypes that `struct` packs exactly as numpy would convert them, with their format characters.
-_FORMATS = {
+FORMATS = {
     "FP32": "f", "FP64": "d", "INT8": "b", "INT16": "h", "INT32": "i", "INT64": "q",
     "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q",
 }  # fmt: skip
@@ -78,7 +78,7 @@ _DECODERS: dict[str, Callable[[Buffer], Any]] = {
 def quick_reader(signature: Signature) -> Reader:
     """The quick reader of a signature; one that always gives None where its inputs are not all one kind of number."""
     kinds = {DTYPES[spec.datatype].kind.replace("u", "i") for spec in signature.inputs}
-    quick = len(kinds) == 1 and all(spec.datatype in _FORMATS and spec.shape is not None for spec in signature.inputs)
+    quick = len(kinds) == 1 and all(spec.datatype in FORMATS and spec.shape is not None for spec in signature.inputs)
     if not quick:
         return lambda body: None
     return _reader(signature, _DECODERS[kinds.pop()])
@@ -109,7 +109,7 @@ def _reader(signature: Signature, decode: Callable[[Buffer], Any]) -> Reader:
 def _builder(spec: TensorSpec) -> Callable[[Any], Array | None]:
     """What makes the array of one input from its parsed tensor, or None where anything is unusual."""
     datatype, wanted, dtype = spec.datatype, spec.shape or (), DTYPES[spec.datatype]
-    rank, code = len(wanted), _FORMATS[spec.datatype]
+    rank, code = len(wanted), FORMATS[spec.datatype]
     packers: dict[int, Callable[..., bytes]] = {}
 
     def build(tensor: Any) -> Array | None:

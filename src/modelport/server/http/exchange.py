@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
+from modelport.core.deadline import Deadline
 from modelport.core.errors import InternalError, ModelportError
-from modelport.core.messages import InferenceResponse
+from modelport.core.messages import InferenceRequest, InferenceResponse
+from modelport.server.http.about import TIMING, About, about, timing
+from modelport.server.http.asked import NOTHING, Asked, asked
 from modelport.server.http.routes import Route
+from modelport.server.named_signatures import with_signature
 from modelport.wire.compression import compress, decompress
-from modelport.wire.http import Buffer, HttpCall, HttpReply
+from modelport.wire.http import Buffer, Encode, Headers, HttpCall, HttpReply
 
 if TYPE_CHECKING:
     from modelport.engine.engine import Engine
+    from modelport.engine.served import ServedVersion
 
 _log = logging.getLogger("modelport.server")
 _LINE = {status.value: b"HTTP/1.1 %d %s\r\n" % (status.value, status.phrase.encode()) for status in HTTPStatus}
 _LINE[499] = b"HTTP/1.1 499 Client Closed Request\r\n"
 #: Bodies up to this many bytes go out in one piece with their head.
 _JOINED = 65536
-_OK_JSON = _LINE[200] + b"content-type: application/json\r\ncontent-length: "
+OK_JSON = _LINE[200] + b"content-type: application/json\r\ncontent-length: "
 
 
 class Exchange:
@@ -30,20 +35,29 @@ class Exchange:
 
     __slots__ = (
         "_encode", "_finished", "_headers", "_limit", "_request", "_served",
-        "body", "engine", "keep_alive", "reply", "route",
+        "about", "body", "cache", "engine", "keep_alive", "reply", "route", "timing",
     )  # fmt: skip
 
-    def __init__(self, engine: Engine, route: Route, headers: dict[bytes, bytes], keep_alive: bool, limit: int) -> None:
+    def __init__(
+        self, engine: Engine, route: Route, headers: Mapping[bytes, bytes], keep_alive: bool, limit: int
+    ) -> None:
         self.engine = engine
         self.route = route
         self.keep_alive = keep_alive
         self.body: Buffer = b""
         self.reply: HttpReply | None = None
+        self.about: About | None = None
+        self.timing = b""
+        self.cache = b""
         self._headers = headers
         self._limit = limit
+        self._request: InferenceRequest | None = None
 
-    def begin(self, finished: Callable[[], None]) -> None:
-        """Decode `body` and submit. Calls `finished` now or later, and raises nothing."""
+    def begin(self, finished: Callable[[], None], alone: bool = False) -> None:
+        """Decode `body` and submit. Calls `finished` now or later, and raises nothing.
+
+        `alone`: no other request can come in this pass of the event loop.
+        """
         self._finished = finished
         received = perf_counter_ns()
         route, headers, body = self.route, self._headers, self.body
@@ -54,8 +68,15 @@ class Exchange:
             if b"content-encoding" in headers:
                 body = decompress(body, headers[b"content-encoding"], self._limit)
             name = route.model if route.model is not None else route.dialect.model_of(headers)
-            self._served = served = self.engine.find(name, route.version)
+            served = self.engine.find(name, route.version)
+            signature_of = getattr(route.dialect, "signature_of", None)
+            if signature_of is not None:
+                served = with_signature(served, signature_of(body))
+            self._served = served
+            wishes = asked(headers)
             request, self._encode = route.dialect.decode(HttpCall(body, headers), served.signature)
+            if wishes is not NOTHING:
+                _grant(request, wishes)
         except ModelportError as error:
             self.refuse(error)
             return
@@ -65,7 +86,18 @@ class Exchange:
         request.received = received
         request.decoded = perf_counter_ns()
         self._request = request
-        self.engine.submit(served, request, self._answer)
+        submit = self.engine.submit_alone if alone else self.engine.submit
+        submit(served, request, self.answer)
+
+    def resume(self, served: ServedVersion, request: InferenceRequest, encode: Encode) -> None:
+        """Take over a request that was decoded by somebody else; `answer` is then to be called, and gives the reply."""
+        self._finished = _nothing
+        self._served, self._request, self._encode = served, request, encode
+
+    def cancel(self) -> None:
+        """Nobody waits for the answer any more: what was not begun yet need not be."""
+        if self._request is not None:
+            self._request.cancelled = True
 
     def refuse(self, error: ModelportError) -> None:
         """Reply with an error, in the dialect's form."""
@@ -81,7 +113,8 @@ class Exchange:
         if status is not None and self.reply is not None:
             self.reply.status = status
 
-    def _answer(self, outcome: InferenceResponse | ModelportError) -> None:
+    def answer(self, outcome: InferenceResponse | ModelportError) -> None:
+        """Make the reply of what the engine gave, and count it."""
         if isinstance(outcome, ModelportError):
             self.refuse(outcome)
             return
@@ -97,12 +130,42 @@ class Exchange:
             self.refuse(_defect(error))
             return
         served, request = self._served, self._request
+        assert request is not None
+        self.about, self.timing = about(served), timing(request)
+        if outcome.cache:
+            self.cache = outcome.cache.encode()
         self._finish(reply)
         served.meter(self.route.dialect.name).count(request, served.rows_of(request), perf_counter_ns())
+
+    @property
+    def fields(self) -> Headers:
+        """The headers of the reply but for those of its body: its own, and those about the version and the time."""
+        assert self.reply is not None
+        if self.about is None:
+            return self.reply.headers
+        cached = ((b"x-cache", self.cache),) if self.cache else ()
+        return (*self.reply.headers, *self.about.fields, (TIMING, self.timing), *cached)
+
+    @property
+    def lines(self) -> bytes:
+        """What is said of the version and the time, as lines of a head."""
+        if self.about is None:
+            return b""
+        cached = b"x-cache: %b\r\n" % self.cache if self.cache else b""
+        return b"%b%b: %b\r\n%b" % (self.about.lines, TIMING, self.timing, cached)
 
     def _finish(self, reply: HttpReply) -> None:
         self.reply = reply
         self._finished()
+
+
+def _grant(request: InferenceRequest, wishes: Asked) -> None:
+    """Headers and the dialect's own parameters may both ask: the shorter deadline and the lower priority are meant."""
+    if wishes.seconds is not None:
+        deadline = Deadline.after(wishes.seconds)
+        if request.deadline is None or deadline.at < request.deadline.at:
+            request.deadline = deadline
+    request.priority = max(request.priority, wishes.priority)
 
 
 def _nothing() -> None:
@@ -115,10 +178,10 @@ def _defect(error: Exception) -> InternalError:
 
 
 def serialized(reply: HttpReply, common: bytes, keep_alive: bool) -> bytes | list[Buffer]:
-    """A reply as it goes out; `common` are header lines that every response has."""
+    """A reply as it goes out; `common` are header lines that it has beside its own."""
     body = reply.body
     if type(body) is bytes and reply.status == 200 and keep_alive and not reply.headers and reply.content_type == _JSON:
-        return b"%b%d\r\n%b\r\n%b" % (_OK_JSON, len(body), common, body)
+        return b"%b%d\r\n%b\r\n%b" % (OK_JSON, len(body), common, body)
     buffers: list[Buffer] = [body] if isinstance(body, bytes) else body
     lines = [
         _LINE.get(reply.status) or b"HTTP/1.1 %d\r\n" % reply.status,

@@ -17,7 +17,10 @@ Select = Callable[[Request], PlainHandler]
 
 
 class Http2Inference:
-    """Answers the inference requests of one route. `stream.state` is the body so far, or None once it is refused."""
+    """Answers the inference requests of one route.
+
+    `stream.state` is the body so far, then the exchange, or None once it is refused.
+    """
 
     def __init__(self, engine: Engine, route: Route, limits: LimitSettings) -> None:
         self._engine, self._route, self._limit = engine, route, limits.body_bytes
@@ -44,11 +47,13 @@ class Http2Inference:
             return
         exchange = self._exchange(stream)
         exchange.body = bytes(stream.state)
-        stream.state = None
+        stream.state = exchange
         exchange.begin(lambda: _respond(stream, exchange))
 
     def on_cancel(self, stream: PlainStream) -> None:
         """The client is gone; an answer that still comes is dropped by the stream."""
+        if isinstance(stream.state, Exchange):
+            stream.state.cancel()
         stream.state = None
 
     def on_writable(self, stream: PlainStream) -> None:
@@ -80,5 +85,5 @@ def _respond(stream: PlainStream, exchange: Exchange) -> None:
     assert isinstance(reply, HttpReply)
     body: list[Buffer] = [reply.body] if isinstance(reply.body, bytes) else reply.body
     length = b"%d" % sum(map(len, body))
-    headers = [(b"content-type", reply.content_type), (b"content-length", length), *reply.headers]
+    headers = [(b"content-type", reply.content_type), (b"content-length", length), *exchange.fields]
     stream.respond(reply.status, headers, body)

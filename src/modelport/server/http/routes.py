@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from modelport.core.errors import InvalidInputError, ModelportError
-from modelport.core.references import parse_version
+from modelport.core.references import parse_version_or_alias
 from modelport.wire.http import HttpDialect
 
 #: Targets that are remembered; one more empties the memory, so that nobody can fill it.
@@ -19,12 +19,14 @@ _REMEMBERED = 4096
 class Route:
     """What a target means. `model` None: what the dialect's headers say, or the only model.
 
+    `version` is a number or an alias; None: the one that the server chooses.
+
     `error` is what is wrong with the target itself.
     """
 
     dialect: HttpDialect
     model: str | None
-    version: int | None = None
+    version: int | str | None = None
     error: ModelportError | None = None
 
 
@@ -59,10 +61,9 @@ def _route(dialect: HttpDialect, parts: dict[str, str | None]) -> Route:
     model, version = parts.get("model"), parts.get("version")
     name = None if model is None else unquote(model)
     label = parts.get("label")
-    if label is not None:  # nobody can give labels yet
-        unknown = InvalidInputError(f"Unrecognized servable version label: {unquote(label)[:200]}")
-        return Route(dialect, name, error=unknown)
+    if label is not None:
+        return Route(dialect, name, unquote(label))
     try:
-        return Route(dialect, name, None if version is None else parse_version(unquote(version)))
+        return Route(dialect, name, None if version is None else parse_version_or_alias(unquote(version)))
     except InvalidInputError as error:
         return Route(dialect, name, error=error)

@@ -1,0 +1,56 @@
+from array import array
+from collections.abc import Callable, Mapping
+from typing import Any
+
+REVISION: int
+
+class Collector:
+    def __new__(
+        cls, inputs: tuple[tuple[bytes, bytes, str, tuple[int, ...]], ...], most_requests: int, most_bytes: int, /
+    ) -> Collector: ...
+    def begin(self) -> bool: ...
+    def close(self) -> tuple[int, int, bool, tuple[bytearray, ...]]: ...
+    def span(self, start: int, end: int, /) -> tuple[int, int]: ...
+    def request(self, index: int, /) -> tuple[Any, Mapping[bytes, bytes], str, int, int, int, int, int]: ...
+    def answer(
+        self,
+        start: int,
+        end: int,
+        lines: tuple[bytes, bytes, bytes],
+        columns: tuple[tuple[bytes, bytes, bytes, bool], ...],
+        started: int,
+        finished: int,
+        meter: memoryview[float],
+        bounds: array[int],
+        slow: Callable[[int, bytes], None],
+        /,
+    ) -> None: ...
+    def done(self, index: int, /) -> None: ...
+    def clear(self) -> None: ...
+
+class Port:
+    def __new__(cls, open: Callable[[], Collector | None], /) -> Port: ...  # noqa: A002
+
+class Known:
+    def __new__(
+        cls,
+        head: bytes,
+        port: Port,
+        length: int,
+        headers: Mapping[bytes, bytes],
+        smallest: int,
+        timeout: int,
+        /,
+    ) -> Known: ...
+
+class Gate:
+    outstanding: int
+    since: int
+    waiting: bool
+    slow: bool
+    def __new__(
+        cls, heads: dict[bytes, Known], most: int, lane: object, settled: Callable[[], None], /
+    ) -> Gate: ...
+    def take(self, data: bytes, /) -> int: ...
+    def open(self, write: Callable[[bytes], object], /) -> None: ...
+    def close(self) -> None: ...

@@ -1,0 +1,31 @@
+/* modelport.native._collect: the short way of small JSON requests. See express.py, which uses it. */
+
+#include "collect.h"
+
+#define REVISION 1 /* as in __init__.py: a build of other sources is not used */
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "modelport.native._collect",
+    .m_doc = "The short way of small JSON requests.",
+    .m_size = -1,
+};
+
+PyMODINIT_FUNC PyInit__collect(void) {
+#if !defined(__BYTE_ORDER__) || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+    PyErr_SetString(PyExc_ImportError, "this machine is not little-endian");
+    return NULL;
+#else
+    PyObject *module = PyModule_Create(&definition);
+    if (module == NULL) {
+        return NULL;
+    }
+    if (PyModule_AddType(module, &CollectorType) < 0 || PyModule_AddType(module, &PortType) < 0 ||
+        PyModule_AddType(module, &KnownType) < 0 || PyModule_AddType(module, &GateType) < 0 ||
+        PyModule_AddIntConstant(module, "REVISION", REVISION) < 0) {
+        Py_DECREF(module);
+        return NULL;
+    }
+    return module;
+#endif
+}
