@@ -110,11 +110,11 @@ def test_a_broken_model_beside_good_ones_is_shown_and_readiness_says_so(run_serv
         (["nowhere.onnx"], "nowhere.onnx does not exist"),
         (["bad.onnx"], "bad was not loaded: "),
         (["empty.onnx"], "empty.onnx is empty"),
-        (["some.pkl"], "Python pickle"),
+        (["some.pkl"], "some.pkl (pickle) can run any code when it is loaded"),
         (["good.onnx", "--versions", "newest"], "'newest' is not a version policy"),
         (["good.onnx", "--name", "a/b"], "'a/b' can't be a model's name"),
         (["good.onnx", "--host", "no.such.host.invalid"], "is not an address"),
-        ([".", "--name", "one"], "--name names a single model, but 3 were found"),
+        ([".", "--name", "one"], "--name names a single model, but 4 were found"),
     ],
 )
 def test_what_can_not_be_served_ends_with_a_clear_line(run_server, identity, tmp_path, arguments, text):

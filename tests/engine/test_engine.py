@@ -316,3 +316,16 @@ async def test_a_batch_whose_answer_has_other_rows_is_run_again_one_by_one():
     )
     answers = await asyncio.gather(*(made.infer(served, request(v)) for v in (1, 2, 3)))
     assert [answer.outputs["y"].tolist() for answer in answers] == [[1], [2], [3]]
+
+
+async def test_requests_that_are_over_leave_their_batch_to_the_others():
+    made = engine()
+    served = serve(made, execution="tick")
+    gone, late = request(1, 2), request(3, 4, deadline=Deadline.after(-1))
+    gone.cancelled = True
+    asked = [request(5, 6), gone, request(7, 8), late, request(9, 10)]
+    outcomes = await asyncio.gather(*(made.infer(served, item) for item in asked), return_exceptions=True)
+    assert [type(outcome).__name__ for outcome in outcomes] == [
+        "BatchedResponse", "CancelledError", "BatchedResponse", "DeadlineExceededError", "BatchedResponse",
+    ]  # fmt: skip
+    assert served.loaded.rows == [6]

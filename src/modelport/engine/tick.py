@@ -83,10 +83,12 @@ class Tick:
     def _run_together(self, served: ServedVersion, alike: list[Waiting]) -> None:
         """One prediction for all. Where it fails each request runs on its own, so that only the bad one fails."""
         first = alike[0][0]
-        late = [item for item in alike if _is_over(item[0])]
-        if late:
-            self._run_singly(served, late)  # which refuses them
-            alike = [item for item in alike if item not in late]
+        over = [_is_over(request) for request, _ in alike]
+        if any(over):
+            self._run_singly(
+                served, [item for item, late in zip(alike, over, strict=True) if late]
+            )  # which refuses them
+            alike = [item for item, late in zip(alike, over, strict=True) if not late]
         if len(alike) < 2 or any(request.inputs.keys() != first.inputs.keys() for request, _ in alike):
             self._run_singly(served, alike)
             return

@@ -32,7 +32,7 @@ def scan(paths: tuple[Path, ...], name: str | None = None) -> Found:
         try:
             if not path.exists():
                 raise NotFoundError(f"{path} does not exist")
-            for model, versions in _under(path):
+            for model, versions in _under(path if path.name.strip(".") else path.resolve()):  # "." has no name
                 _add(found, model, versions)
         except OSError as error:
             raise NotFoundError(f"{error.filename or path} can't be read: {error.strerror or error}") from None
