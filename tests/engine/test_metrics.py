@@ -65,8 +65,11 @@ def test_stages_add_up_to_the_whole():
     for total in (5, 500, 12345):
         count(metrics, total, rows=7)
     got = samples(metrics)
-    stages = [got["stage_seconds_total", tuple(sorted((*LABELS, ("stage", stage))))] for stage in STAGES]
-    assert sum(stages) == pytest.approx(got["request_seconds_sum", LABELS])
+    labels = [tuple(sorted((*LABELS, ("stage", stage)))) for stage in STAGES]
+    assert sum(got["stage_seconds_sum", item] for item in labels) == pytest.approx(got["request_seconds_sum", LABELS])
+    assert [got["stage_seconds_count", item] for item in labels] == [3] * 4
+    first = [got["stage_seconds_bucket", tuple(sorted((*item, ("le", "5e-05"))))] for item in labels]
+    assert first == [3] * 4
     assert got["rows_total", LABELS] == 21
 
 
@@ -225,3 +228,11 @@ def test_the_same_numbers_under_tritons_names():
     both = exposition(metrics, "both")
     assert both.startswith("# HELP modelport_")
     assert both.endswith(text)
+
+
+def test_each_stage_is_a_histogram():
+    metrics = Metrics()
+    count(metrics, 5 * SECOND)  # a second in each stage but the last, which has two
+    got = samples(metrics)
+    for stage, le, below in (("decode", "0.5", 0), ("queue", "1.0", 1), ("compute", "1.0", 1), ("encode", "1.0", 0)):
+        assert got["stage_seconds_bucket", tuple(sorted((*LABELS, ("stage", stage), ("le", le))))] == below, stage

@@ -168,24 +168,37 @@ static int answer_one(Collector *self, Answers *answers, Py_ssize_t index, PyObj
     return 0;
 }
 
+/* The bucket of a time, with the one beyond the last bound. */
+static Py_ssize_t bucket_of(int64_t time, Py_ssize_t buckets, const int64_t *bounds) {
+    Py_ssize_t bucket = 0;
+    while (bucket < buckets && bounds[bucket] < time) {
+        bucket++;
+    }
+    return bucket;
+}
+
+#define STAGES 4 /* decode, queue, compute, encode: each has buckets behind those of the whole time */
+
 /* Adds the answered requests to a meter's row: see metrics.py. */
 static void count_answers(Collector *self, Py_ssize_t start, Py_ssize_t end, const Answers *answers, double *row,
                           Py_ssize_t buckets, const int64_t *bounds) {
     int64_t now = collect_now();
     double sum = 0, decode = 0, queue = 0, rows = 0, count = (double)(end - start);
+    double *whole = row + 3 + STAGES, *stages = whole + buckets + 1;
     for (Py_ssize_t i = start; i < end; i++) {
         const Entry *entry = &self->entries[i];
-        int64_t total = now - entry->received;
-        Py_ssize_t bucket = 0;
-        while (bucket < buckets && bounds[bucket] < total) {
-            bucket++;
-        }
-        row[7 + bucket] += 1;
+        int64_t total = now - entry->received, decoding = entry->decoded - entry->received;
+        int64_t queueing = answers->started - entry->decoded;
+        whole[bucket_of(total, buckets, bounds)] += 1;
+        stages[bucket_of(decoding, buckets, bounds)] += 1;
+        stages[buckets + 1 + bucket_of(queueing, buckets, bounds)] += 1;
         rows += (double)entry->rows;
         sum += (double)total;
-        decode += (double)(entry->decoded - entry->received);
-        queue += (double)(answers->started - entry->decoded);
+        decode += (double)decoding;
+        queue += (double)queueing;
     }
+    stages[2 * (buckets + 1) + bucket_of(answers->finished - answers->started, buckets, bounds)] += count;
+    stages[3 * (buckets + 1) + bucket_of(now - answers->finished, buckets, bounds)] += count;
     row[0] += count;
     row[1] += rows;
     row[2] += sum;
@@ -247,7 +260,7 @@ static PyObject *collector_answer(Collector *self, PyObject *args) {
         PyErr_SetString(PyExc_IndexError, "no such requests");
         goto end;
     }
-    if (meter.len < (Py_ssize_t)sizeof(double) * (7 + buckets + 1)) {
+    if (meter.len < (Py_ssize_t)sizeof(double) * (3 + STAGES + (1 + STAGES) * (buckets + 1))) {
         PyErr_SetString(PyExc_ValueError, "the meter is too short for so many buckets");
         goto end;
     }

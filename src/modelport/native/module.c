@@ -2,7 +2,7 @@
 
 #include "collect.h"
 
-#define REVISION 1 /* as in __init__.py: a build of other sources is not used */
+#define REVISION 2 /* as in __init__.py: a build of other sources is not used */
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,

@@ -34,7 +34,7 @@ _SIZES = tuple(1 << exponent for exponent in range(11))
 _METER_HELP = {
     "requests_total": ("counter", "Requests that were answered."),
     "rows_total": ("counter", "Rows of data in answered requests."),
-    "stage_seconds_total": ("counter", "Time that answered requests spent in each stage."),
+    "stage_seconds": ("histogram", "Time that answered requests spent in each stage."),
     "request_seconds": ("histogram", "Time from a request's last byte to its answer."),
     "batch_rows": ("histogram", "Rows that were computed as one prediction."),
 }
@@ -94,15 +94,21 @@ def _meter(families: Families, labels: Labels, values: list[float]) -> None:
     count, rows, total_ns, *rest = values
     families["requests_total"][2].append(_line("requests_total", labels, count))
     families["rows_total"][2].append(_line("rows_total", labels, rows))
-    for stage, nanoseconds in zip(STAGES, rest, strict=False):
+    sums, counts, width = rest[: len(STAGES)], rest[len(STAGES) :], len(BUCKETS) + 1
+    _histogram(families["request_seconds"][2], "request_seconds", labels, counts[:width], total_ns)
+    for at, stage in enumerate(STAGES, 1):
         staged = (*labels, ("stage", stage))
-        families["stage_seconds_total"][2].append(_line("stage_seconds_total", staged, nanoseconds / 1e9))
-    lines = families["request_seconds"][2]
-    buckets = list(accumulate(rest[len(STAGES) :]))
+        _histogram(
+            families["stage_seconds"][2], "stage_seconds", staged, counts[at * width : (at + 1) * width], sums[at - 1]
+        )
+
+
+def _histogram(lines: list[str], name: str, labels: Labels, counts: list[float], nanoseconds: float) -> None:
+    buckets = list(accumulate(counts))
     for bound, below in zip((*BUCKETS, "+Inf"), buckets, strict=True):
-        lines.append(_line("request_seconds_bucket", (*labels, ("le", str(bound))), below))
-    lines.append(_line("request_seconds_sum", labels, total_ns / 1e9))
-    lines.append(_line("request_seconds_count", labels, buckets[-1]))
+        lines.append(_line(f"{name}_bucket", (*labels, ("le", str(bound))), below))
+    lines.append(_line(f"{name}_sum", labels, nanoseconds / 1e9))
+    lines.append(_line(f"{name}_count", labels, buckets[-1]))
 
 
 def _batch_rows(lines: list[str], labels: Labels, sizes: list[tuple[int, float]]) -> None:

@@ -21,9 +21,13 @@ BUCKETS = (
 BUCKETS_NS = array("q", (int(bound * 1e9) for bound in BUCKETS))
 _BOUNDS = BUCKETS_NS.tolist()
 STAGES = ("decode", "queue", "compute", "encode")
-#: A meter's row: requests answered, rows of data, seconds in all, seconds per stage, then the buckets and the overflow.
+#: A meter's row: requests answered, rows of data, nanoseconds in all, nanoseconds per stage; then the buckets with the
+#: overflow of all time, and those of each stage.
 _COUNT, _ROWS, _SUM, _STAGE, _FIRST_BUCKET = 0, 1, 2, 3, 3 + len(STAGES)
-METER_VALUES = _FIRST_BUCKET + len(BUCKETS) + 1
+_WIDTH = len(BUCKETS) + 1
+METER_VALUES = _FIRST_BUCKET + _WIDTH * (1 + len(STAGES))
+_DECODE, _QUEUE, _COMPUTE, _ENCODE = (_FIRST_BUCKET + _WIDTH * (1 + at) for at in range(len(STAGES)))
+_LEAST = _BOUNDS[0]
 
 Labels = dict[str, str]
 
@@ -44,14 +48,20 @@ class Meter:
         row = self.row
         received, decoded, started, finished = request.received, request.decoded, request.started, request.finished
         total = now - received
+        decode, queue, compute, encode = decoded - received, started - decoded, finished - started, now - finished
         row[0] += 1
         row[1] += rows
         row[2] += total
-        row[3] += decoded - received
-        row[4] += started - decoded
-        row[5] += finished - started
-        row[6] += now - finished
+        row[3] += decode
+        row[4] += queue
+        row[5] += compute
+        row[6] += encode
         row[_FIRST_BUCKET + bisect_left(_BOUNDS, total)] += 1
+        # most stages are shorter than the first bound: no search for them
+        row[_DECODE if decode <= _LEAST else _DECODE + bisect_left(_BOUNDS, decode)] += 1
+        row[_QUEUE if queue <= _LEAST else _QUEUE + bisect_left(_BOUNDS, queue)] += 1
+        row[_COMPUTE if compute <= _LEAST else _COMPUTE + bisect_left(_BOUNDS, compute)] += 1
+        row[_ENCODE if encode <= _LEAST else _ENCODE + bisect_left(_BOUNDS, encode)] += 1
 
 
 class Metrics:
