@@ -1,0 +1,1 @@
+"""Labelled data sets, read batch after batch: tables, arrays, folders of files."""

@@ -1,0 +1,1 @@
+"""Metrics on arrays of truth and answers, with weights; own NumPy code, without a framework."""
