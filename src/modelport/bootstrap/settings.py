@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from modelport.bootstrap.platforms import read_platform
 from modelport.core.errors import InvalidInputError
 from modelport.engine.settings import EngineSettings
+from modelport.registry.opening import RegistrySettings
 from modelport.server.http2 import Limits
 from modelport.server.settings import LimitSettings, ServerSettings
 
@@ -44,7 +45,7 @@ class SourceSettings:
 
 
 _WORDS = {int: "a whole number", float: "a number"}
-_S = TypeVar("_S", SourceSettings, ServerSettings, LimitSettings, Limits, EngineSettings)
+_S = TypeVar("_S", SourceSettings, ServerSettings, LimitSettings, Limits, EngineSettings, RegistrySettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Settings:
     limits: LimitSettings = field(default_factory=LimitSettings)
     http2: Limits = field(default_factory=Limits)
     engine: EngineSettings = field(default_factory=EngineSettings)
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
 
 
 def read_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
@@ -74,6 +76,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **given: Any) ->
         limits=_read(_with(LimitSettings(), platform), environment, chosen),
         http2=_read(Limits(), environment, chosen, "http2_"),
         engine=_read(EngineSettings(), environment, chosen),
+        registry=_read(RegistrySettings(), environment, chosen),
     )
     if chosen:
         raise InvalidInputError(f"there is no setting {next(iter(chosen))!r}")

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from modelport.bootstrap.crashes import open_guard
 from modelport.bootstrap.hosted import hosted_dialects, hosted_routers
 from modelport.bootstrap.platforms import Platform, read_platform
+from modelport.bootstrap.registry import registry_routers
 from modelport.bootstrap.settings import Settings, SourceSettings
 from modelport.control.metrics import metrics_router
 from modelport.control.models import models_router
@@ -25,6 +26,7 @@ from modelport.engine.lifecycle.policy import Replace, VersionPolicy, parse_poli
 from modelport.engine.lifecycle.source import scan
 from modelport.engine.metrics.metrics import Metrics
 from modelport.engine.quarantine.guard import Guard
+from modelport.registry.opening import RegistrySettings
 from modelport.server.asgi.app import create_app
 from modelport.server.asgi.documentation import OPERATIONS
 from modelport.server.asgi.event_streams import event_stream_router
@@ -64,7 +66,12 @@ def dialects(platform: Platform | None = None, regions: Regions | None = None) -
 
 
 def build_app(
-    engine: Engine, routes: Routes, limits: LimitSettings, extensions: Extensions, platform: Platform | None = None
+    engine: Engine,
+    routes: Routes,
+    limits: LimitSettings,
+    extensions: Extensions,
+    platform: Platform | None = None,
+    registry: RegistrySettings | None = None,
 ) -> ASGIApp:
     """Everything that is not on a lane, and inference for those who come by another way."""
     platform = platform or Platform()
@@ -76,6 +83,7 @@ def build_app(
         event_stream_router(engine, limits.body_bytes),
         tensorflow_serving_router(engine, extensions.repository),
         models_router(engine),
+        *registry_routers(registry or RegistrySettings()),
         metrics_router(engine.metrics, engine.settings.metrics_names),
     )
     app = create_app(routers, web_routes(engine))
@@ -121,7 +129,7 @@ def build_process(settings: Settings, on_loaded: Callable[[Engine], bool], worke
     extensions = Extensions(engine, lifecycle, worker.metrics_folder)
     platform = read_platform(os.environ)
     routes = Routes(dialects(platform, extensions.memory))
-    app = build_app(engine, routes, settings.limits, extensions, platform)
+    app = build_app(engine, routes, settings.limits, extensions, platform, settings.registry)
     poll, again = settings.source.poll, worker.again
     background = Background(lifecycle, poll, on_loaded, again, worker.lacks, beside=extensions.follow)
     lane = lane_protocol(engine, routes, settings.limits, http2_factory(engine, routes, settings, app, extensions))

@@ -15,7 +15,18 @@ COMMANDS = {
     "serve": "modelport.cli.serve",
     "predict": "modelport.cli.predict",
     "inspect": "modelport.cli.inspect",
+    "golden": "modelport.cli.golden",
     "bench": "modelport.cli.bench",
+    "push": "modelport.cli.push",
+    "pull": "modelport.cli.pull",
+    "list": "modelport.cli.list",
+    "show": "modelport.cli.show",
+    "tag": "modelport.cli.tag",
+    "alias": "modelport.cli.alias",
+    "delete": "modelport.cli.delete",
+    "history": "modelport.cli.history",
+    "gc": "modelport.cli.gc",
+    "evaluate": "modelport.cli.evaluate",
 }
 
 

@@ -45,7 +45,7 @@ class Writer:
     def parts(self, request: Request) -> list[Buffer]:
         """The request as buffers to send one after the other; a small one is one buffer."""
         head = f"{request.method} {self._base}{request.path} HTTP/1.1\r\n{self._fixed}"
-        if request.method == "POST":
+        if request.method in ("POST", "PUT", "PATCH"):
             size = sum(map(len, request.body))
             for name, value in request.headers.items():
                 head += f"{name}: {value}\r\n"

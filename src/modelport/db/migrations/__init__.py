@@ -1,0 +1,1 @@
+"""Alembic's migrations, as data of the package: `versions/` is read by Alembic, not imported."""

@@ -1,0 +1,1 @@
+"""Models, their versions and aliases, and the history of all changes. Importing it imports no database."""
