@@ -41,7 +41,7 @@ def test_the_regression_gives_scikit_learns_numbers(server, trained, model):
     else:
         fitted = pickle.loads((folder / "progression-pickle.pkl").read_bytes())
     given = ask(server.url, model, {"X": held_out.to_numpy(np.float64)})
-    # A DataFrame's columns lie one behind the other in memory, a request's rows do: the sums are taken in another order.
+    # A DataFrame's columns lie one behind the other in memory, a request's rows do: sums are taken in another order.
     np.testing.assert_allclose(given["y"], fitted.predict(held_out), rtol=1e-13)
     assert round(r2_score(wanted, given["y"]), 2) == figure(printed, "progression", "R² ") >= 0.35
 

@@ -6,7 +6,9 @@ import pytest
 from click.testing import CliRunner
 from onnx import TensorProto, helper
 
-from modelport.cli.inspect import inspect, meaning_text, size_text
+from modelport.cli.inspect import inspect
+from modelport.cli.inspect_meanings import meaning_text
+from modelport.cli.inspect_text import size_text
 from modelport.core.description import signature_from_dict
 from modelport.core.meaning import Image, Labels, Probabilities, Quantity, Text
 from modelport.core.signature import TensorSpec
@@ -71,7 +73,7 @@ def test_a_file_that_is_no_model(tmp_path, content, says):
     path.write_bytes(content)
     result = run(path)
     assert result.exit_code == 1
-    assert result.stdout == ""
+    assert "Inputs" not in result.stdout
     assert result.stderr.startswith("Error: ")
     assert result.stderr.count("\n") == 1
     assert says in result.stderr
@@ -81,7 +83,12 @@ def test_a_damaged_model(wide_model):
     wide_model.write_bytes(wide_model.read_bytes()[:-40])
     result = run(wide_model)
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: ")
+    assert result.stderr.startswith("Error: wide.onnx is an ONNX model that is cut short or damaged")
+    assert "format     onnx\n" in result.stdout
+    document = json.loads(run(wide_model, "--json").stdout)
+    assert document["servable"] is False
+    assert document["problem"] in result.stderr
+    assert "signature" not in document
 
 
 def test_a_file_that_is_not_there():

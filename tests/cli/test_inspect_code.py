@@ -39,23 +39,29 @@ def run(command, *words):
 
 def test_an_attack_is_shown_and_not_run(attack):
     result = run(inspect, attack)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output
     assert "DANGEROUS, it asks for: posix.system" in result.stdout
+    assert result.stderr == "Error: attack can't be served as it is; it needs: trust (see 'To serve it')\n"
     document = json.loads(run(inspect, attack, "--json").stdout)
-    assert document["dangerous"] == ["posix.system"]
+    assert document["code"]["dangerous"] == ["posix.system"]
+    assert document["dangers"] == ["attack.pkl asks for posix.system, which can reach beyond the model"]
     assert len(document["sha256"]) == 64
     refused = run(inspect, attack, "--trust", "all")
+    assert refused.exit_code == 1
     assert "--trust-global posix.system" in refused.stdout
 
 
 def test_a_pickle_has_a_signature_once_it_is_trusted(regression):
     without = json.loads(run(inspect, regression, "--json").stdout)
     assert "signature" not in without
-    assert "only known data types" in without["description"]
+    assert "only known data types" in without["code"]["description"]
+    assert without["written_by"].startswith("scikit-learn ")
     for trust in ("prices", "all", f"sha256:{without['sha256']}"):
         document = json.loads(run(inspect, regression, "--json", "--trust", trust).stdout)
         assert document["signature"]["inputs"]
-        assert document["code"]["imports"] == without["imports"]
+        assert document["code"]["imports"] == without["code"]["imports"]
+        assert (document["servable"], document["needs"]) == (True, [])
+        assert document["parameters"] == "2"
     text = run(inspect, regression, "--trust", "prices").stdout
     assert "Inputs" in text
     assert "It asks for only known data types" in text
@@ -73,4 +79,6 @@ def test_predict_asks_for_trust_too(regression, attack):
 
 
 def test_words_of_trust_that_are_none(regression):
-    assert "64 hexadecimal" in run(inspect, regression, "--trust", "sha256:12").stderr
+    result = run(inspect, regression, "--trust", "sha256:12")
+    assert "64 hexadecimal" in result.stderr
+    assert result.exit_code == 2

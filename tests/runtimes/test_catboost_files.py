@@ -33,7 +33,7 @@ def test_the_signature_of_a_classifier(tmp_path):
     assert (probabilities.datatype, probabilities.shape) == ("FP64", (-1, 3))
     assert probabilities.meaning == Probabilities(names)
     assert loaded.info.framework == f"CatBoost {cb.__version__}"
-    assert loaded.info.properties == {"loss": "MultiClass", "trees": "4"}
+    assert loaded.info.properties == {"loss": "MultiClass", "trees": "4", "parameters": "4 trees, 256 leaves"}
 
 
 def test_the_signature_of_mixed_columns(tmp_path):

@@ -168,6 +168,7 @@ def test_what_a_document_says_of_itself(path):
         "pmml_version": "4.4",
         "producer": "trainer 3",
         "model": "TreeModel, classification",
+        "parameters": "1 tree, 3 nodes",
         "description": "Who pays back.",
     }
 

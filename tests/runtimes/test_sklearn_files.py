@@ -89,6 +89,7 @@ def test_what_it_says_about_itself(load):
     assert info.framework == f"scikit-learn {sklearn.__version__}"
     assert info.properties == {
         "estimator": "StandardScaler → LogisticRegression",
+        "parameters": "15",
         "sklearn_version": sklearn.__version__,
     }
 

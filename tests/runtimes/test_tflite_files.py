@@ -88,7 +88,7 @@ def test_signatures(path, tmp_path):
     content = tflite_models.two(tmp_path)
     model = load(path, content, signature="double")
     assert model.predict({"x": np.ones((3, 2), np.float32)})["doubled"].tolist() == [[2, 2]] * 3
-    assert model.info.properties == {"signature": "double", "signatures": "add, double"}
+    assert model.info.properties == {"signature": "double", "signatures": "add, double", "parameters": "1"}
     assert failure(path, content, InvalidInputError, signature="doubel") == (
         "m.tflite has no signature 'doubel' (did you mean 'double'?); it has add, double"
     )

@@ -6,31 +6,29 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from modelport.artifacts.digest import digest
-from modelport.core.errors import ForbiddenError
-from modelport.runtimes.catalog import detect, entry_for
+from modelport.runtimes.catalog import entry_for
 from modelport.runtimes.pickles.scan import scan_pickle
-from modelport.runtimes.trust import Trust, check_trust, describe, holds_pickles, source_imports
+from modelport.runtimes.trust import describe, holds_pickles, source_imports
 
 
-def code_document(path: Path, trust: Trust) -> dict[str, Any] | None:
+def code_document(path: Path, format: str) -> dict[str, Any] | None:  # noqa: A002 - the word of the field
     """What is known about a file that can run code, as a plain document; None for one that can't.
 
-    `imports`, of pickles also `dangerous`, `unknown` and `error`; `description` in words; `refused` says why and how to
-    trust it, where it is not trusted. Raises InvalidModelError for a file of no known format.
+    `imports`, of pickles also `dangerous`, `unknown` and `error`; `description` in words.
     """
-    format = detect(path)  # noqa: A001 - the word of the field
     if not entry_for(format).runs_code:
         return None
-    document: dict[str, Any] = {"format": format, "sha256": digest(path)}
-    if holds_pickles(format):
-        report = asdict(scan_pickle(path))
-        document |= {"imports": list(report.pop("globals")), **report}
-    else:
-        document["imports"] = source_imports(path)
-    document["description"] = describe(path, format)
-    try:
-        check_trust(path.stem, document["sha256"], path, format, trust)
-    except ForbiddenError as error:
-        document["refused"] = str(error)
-    return document
+    if not holds_pickles(format):
+        return {"imports": source_imports(path), "description": describe(path, format)}
+    report = scan_pickle(path)
+    found = asdict(report)
+    return {"imports": list(found.pop("globals")), **found, "description": describe(path, format, report)}
+
+
+def dangers_in(code: dict[str, Any] | None, path: Path) -> list[str]:
+    """The part of it that is known from attacks, in words."""
+    if code is None:
+        return []
+    marked = [name.removesuffix(" (!)") for name in code["imports"] if name.endswith(" (!)")]
+    found = [*code.get("dangerous", ()), *marked]
+    return [f"{path.name} asks for {', '.join(found)}, which can reach beyond the model"] if found else []

@@ -22,6 +22,7 @@ from modelport.core.meaning import Text
 from modelport.core.runtime import LoadedModel, LoadSpec, ModelInfo
 from modelport.core.signature import Signature, TensorSpec
 from modelport.runtimes.boosting.catboost_outputs import Outputs, loss_of, outputs_of
+from modelport.runtimes.outlines import trees_text
 from modelport.runtimes.tables import Arrays, TableModel, check_cpu, check_options, one_line, table_of
 
 WHAT = "CatBoost"
@@ -54,11 +55,15 @@ class CatBoostRuntime:
             "catboost",
             "catboost_cbm",
             f"CatBoost {catboost.__version__}",
-            {"loss": loss_of(model), "trees": str(model.tree_count_)},
+            {"loss": loss_of(model), "trees": str(model.tree_count_), "parameters": _parameters(model)},
         )
         return TableModel(
             Signature(inputs, outputs.specs), info, _computes(model, rows, outputs, spec.threads or cpu_quota())
         )
+
+
+def _parameters(model: Any) -> str:
+    return trees_text(model.tree_count_, 0, int(sum(model.get_tree_leaf_counts())))
 
 
 def _open(path: Path) -> Any:

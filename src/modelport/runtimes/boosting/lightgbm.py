@@ -20,6 +20,7 @@ from modelport.core.meaning import Quantity
 from modelport.core.runtime import LoadedModel, LoadSpec, ModelInfo
 from modelport.core.signature import Signature, TensorSpec
 from modelport.runtimes.boosting.lightgbm_file import LightGBMFile, read_lightgbm
+from modelport.runtimes.boosting.outline import lightgbm_parameters
 from modelport.runtimes.tables import (
     Arrays,
     TableModel,
@@ -98,6 +99,7 @@ def _info(file: LightGBMFile, booster: Any) -> ModelInfo:
     properties = {
         "objective": file.objective or "of its owner's own",
         "trees": str(booster.num_trees()),
+        "parameters": lightgbm_parameters(file.text),
         "file_version": file.version,
     }
     return ModelInfo("lightgbm", "lightgbm_txt", f"LightGBM {lightgbm.__version__}", properties)

@@ -21,6 +21,7 @@ from modelport.core.errors import InvalidModelError
 from modelport.core.host import cpu_quota
 from modelport.core.runtime import LoadedModel, LoadSpec, ModelInfo
 from modelport.core.signature import Signature, TensorSpec
+from modelport.runtimes.boosting.outline import xgboost_parameters
 from modelport.runtimes.boosting.ubjson import is_whole
 from modelport.runtimes.boosting.xgboost_categories import column_categories
 from modelport.runtimes.boosting.xgboost_outputs import Outputs, outputs_of
@@ -29,6 +30,8 @@ from modelport.runtimes.tables import Arrays, TableModel, check_cpu, check_name,
 WHAT = "XGBoost"
 INPUT = "X"
 _MARK = b"learner"
+#: In files of up to so many bytes the nodes of the trees are counted.
+_COUNTED = 64 << 20
 #: After its brace, an object in UBJSON has a key's length; in JSON a quote or white space.
 _LENGTHS = (b"i", b"U", b"I", b"l", b"L", b"$", b"#")
 #: `[03:40:32] /workspace/src/common/json.cc:409: `, and what follows the first line.
@@ -125,5 +128,13 @@ def _info(path: Path, booster: Any, config: Mapping[str, Any]) -> ModelInfo:
         "objective": str(config["objective"]["name"]),
         "booster": str(config["gradient_booster"]["name"]),
         "iterations": str(booster.num_boosted_rounds()),
+        "parameters": _parameters(booster) if path.stat().st_size <= _COUNTED else "",
     }
-    return ModelInfo("xgboost", "xgboost_json", f"XGBoost {xgboost.__version__}", properties)
+    said = {key: text for key, text in properties.items() if text}
+    return ModelInfo("xgboost", "xgboost_json", f"XGBoost {xgboost.__version__}", said)
+
+
+def _parameters(booster: Any) -> str:
+    """Trees and their nodes, or the weights of a linear booster."""
+    document = json.loads(bytes(booster.save_raw("json")))
+    return xgboost_parameters(document["learner"]["gradient_booster"])

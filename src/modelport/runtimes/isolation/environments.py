@@ -35,7 +35,7 @@ def interpreter_for(path: Path, format: str, options: ProcessOptions) -> tuple[s
 
     Takes as long as pip takes, the first time. Raises InvalidModelError with pip's own words where it fails.
     """
-    requirements = _requirements(path, format, options)
+    requirements = requirements_file(path, format, options)
     if requirements is None and not options.python:
         return own_interpreter(), ()
     python = _interpreter(options.python)
@@ -62,7 +62,8 @@ def home() -> Path:
     return Path(named) if named else Path.home() / ".cache" / "modelport"
 
 
-def _requirements(path: Path, format: str, options: ProcessOptions) -> Path | None:  # noqa: A002
+def requirements_file(path: Path, format: str, options: ProcessOptions) -> Path | None:  # noqa: A002
+    """The file of requirements that a model's process is to have; None for none. Raises InvalidModelError."""
     folder = path if path.is_dir() else path.parent
     if options.requirements == NO_REQUIREMENTS:
         return None

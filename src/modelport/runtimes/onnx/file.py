@@ -58,7 +58,7 @@ def read_onnx(path: Path) -> OnnxFile:
     Raises InvalidModelError saying where the file breaks, or that it is no ONNX file; never anything else, whatever
     the bytes.
     """
-    with _mapped(path) as buffer:
+    with mapped(path) as buffer:
         return parse_onnx(buffer, path.name)
 
 
@@ -136,7 +136,8 @@ def _opset(buffer: Buffer, start: int, stop: int) -> tuple[str, int]:
 
 
 @contextmanager
-def _mapped(path: Path) -> Iterator[Buffer]:
+def mapped(path: Path) -> Iterator[Buffer]:
+    """The file's bytes while the block runs. Raises InvalidModelError where they can't be read."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)

@@ -45,7 +45,10 @@ class Classifier:
 
 @dataclass(slots=True)
 class Graph:
-    """`external` is the files beside the model that weights lie in: location → the weight that names it."""
+    """`external` is the files beside the model that weights lie in: location → the weight that names it.
+
+    `parameters` are the elements of all initializers, those of branches and loops included.
+    """
 
     inputs: list[Value] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
@@ -53,6 +56,7 @@ class Graph:
     classifiers: list[Classifier] = field(default_factory=list)
     operators: set[tuple[str, str]] = field(default_factory=set)
     external: dict[str, str] = field(default_factory=dict)
+    parameters: int = 0
 
 
 def read_graph(graph: Graph, buffer: Buffer, start: int, stop: int, depth: int = 0) -> None:
@@ -65,6 +69,7 @@ def read_graph(graph: Graph, buffer: Buffer, start: int, stop: int, depth: int =
             _read_node(graph, buffer, a, b, depth)
         elif number == 5:
             graph.initializers.add(_read_weight(graph, buffer, a, b))
+            graph.parameters += _elements(buffer, a, b)
         elif number == 15:
             graph.initializers.update(_read_sparse(graph, buffer, a, b))
         elif number == 11:
@@ -127,6 +132,7 @@ def _read_subgraph(graph: Graph, buffer: Buffer, start: int, stop: int, depth: i
     read_graph(inner, buffer, start, stop, depth + 1)
     graph.operators |= inner.operators
     graph.external |= inner.external
+    graph.parameters += inner.parameters
 
 
 def _read_labels(buffer: Buffer, start: int, stop: int) -> tuple[str, ...] | tuple[int, ...] | None:
@@ -160,12 +166,25 @@ def _read_weight(graph: Graph, buffer: Buffer, start: int, stop: int) -> str:
     return name
 
 
+def _elements(buffer: Buffer, start: int, stop: int) -> int:
+    """How many elements a TensorProto has, by its dimensions."""
+    count = 1
+    for number, wire, a, b in fields(buffer, start, stop):
+        if number == 1 and wire == VARINT:
+            count *= max(signed(a), 0)
+        elif number == 1 and wire == BYTES:  # packed
+            while a < b:
+                value, a = varint(buffer, a, b)  # noqa: PLW2901 - the position in the packed list
+                count *= max(signed(value), 0)
+    return count
+
+
 def _read_sparse(graph: Graph, buffer: Buffer, start: int, stop: int) -> list[str]:
-    names = [
-        _read_weight(graph, buffer, a, b)
-        for number, wire, a, b in fields(buffer, start, stop)
-        if number in (1, 2) and wire == BYTES
-    ]
+    names = []
+    for number, wire, a, b in fields(buffer, start, stop):
+        if number in (1, 2) and wire == BYTES:
+            names.append(_read_weight(graph, buffer, a, b))
+            graph.parameters += _elements(buffer, a, b) if number == 1 else 0  # 2: where the values are
     return names[:1]
 
 

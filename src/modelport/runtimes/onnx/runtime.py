@@ -196,6 +196,7 @@ def _info(file: OnnxFile, name: str, providers: list[str]) -> ModelInfo:
         "opset": ", ".join(f"{domain} {version}" for domain, version in sorted(file.opsets.items())),
         "producer": f"{file.producer} {file.producer_version}".strip(),
         "description": document.get("description") or file.description,
+        "parameters": str(file.graph.parameters or ""),
         "providers": ", ".join(providers),
     }
     return ModelInfo(

@@ -27,6 +27,7 @@ def load_on_openvino(path: Path, file: OnnxFile, spec: LoadSpec) -> LoadedModel:
     bare = signature_of(ready, path.name, _names(file))
     inputs, outputs = with_meanings(bare.inputs, bare.outputs, file, path.name)
     said = {"description": read_property(file, path.name).get("description") or file.description, **settled(ready)}
+    said["parameters"] = str(file.graph.parameters or "")
     properties = {key: text for key, text in said.items() if text}
     info = ModelInfo("onnx", "onnx_onnxv1", f"OpenVINO {version()}", properties)
     return OpenVinoModel(ready, Signature(inputs, outputs), info)

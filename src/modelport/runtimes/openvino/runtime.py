@@ -16,6 +16,7 @@ from modelport.core.runtime import LoadedModel, LoadSpec, ModelInfo
 from modelport.runtimes.carried_document import NAME, read_document
 from modelport.runtimes.openvino.device import clean, compiled, core, settled, version
 from modelport.runtimes.openvino.model import OpenVinoModel, signature_of
+from modelport.runtimes.openvino.outline import parameters_in
 
 _HEAD, _TAIL = 64 << 10, 1 << 10
 _NET = re.compile(rb"<net\s[^>]*>")
@@ -46,7 +47,8 @@ class OpenVinoRuntime:
         ready = compiled(model, spec, file.name)
         document = read_document(_carried(model), file.name)
         signature = with_meanings(signature_of(ready, file.name), document.inputs, document.outputs)
-        said = {"description": document.description, "ir_version": ir_version, **settled(ready)}
+        said = {"description": document.description, "ir_version": ir_version, "parameters": parameters_in(file)}
+        said |= settled(ready)
         info = ModelInfo(
             "openvino", "openvino_ir", f"OpenVINO {version()}", {key: text for key, text in said.items() if text}
         )

@@ -8,6 +8,7 @@ Data Dictionary and Mining Schema.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,11 @@ from xml.parsers import expat
 from modelport.core.errors import InvalidModelError
 
 _DEEPEST = 400
+#: Elements that hold one learned number each, or are a tree or a node of one.
+LEARNED = frozenset(
+    {"TreeModel", "Node", "NumericPredictor", "CategoricalPredictor", "PredictorTerm", "RegressionTable"}
+    | {"PCell", "Con", "Neuron", "Coefficient", "SupportVector"}
+)
 _ENCODINGS = {"utf-8", "utf-16", "us-ascii", "ascii", "iso-8859-1", "latin-1"}
 _DECLARED = re.compile(r"^\ufeff?\s*<\?xml[^>]*\?>")
 
@@ -35,7 +41,9 @@ class DataField:
 
 @dataclass(slots=True)
 class PmmlFile:
-    """The head of a document. `text` is the whole, as text; `treatments` are the mining fields' attributes by name."""
+    """The head of a document. `text` is the whole, as text; `treatments` are the mining fields' attributes by name;
+    `counts` say how often elements stand in it that have a part of what was learned.
+    """
 
     text: str
     version: str = ""
@@ -44,6 +52,7 @@ class PmmlFile:
     model: str = ""
     fields: dict[str, DataField] = field(default_factory=dict)
     treatments: dict[str, dict[str, str]] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
 
 
 def read_pmml(path: Path) -> PmmlFile:
@@ -108,6 +117,8 @@ class _Reader:
         if not self._path:
             self._begin(name, attributes)
         self._path.append(name)
+        if name in LEARNED:
+            self.file.counts[name] += 1
         if len(self._path) > _DEEPEST:
             raise InvalidModelError(f"{self._name} has elements that are nested more than {_DEEPEST} deep")
         match self._path[1:]:

@@ -16,6 +16,7 @@ from modelport.core.signature import Signature
 from modelport.runtimes.pmml.fields import Field, Output, fields_of, outputs_of
 from modelport.runtimes.pmml.file import PmmlFile, read_pmml
 from modelport.runtimes.pmml.java import VERSION, evaluator, java_text, start_java
+from modelport.runtimes.pmml.outline import parameters_text
 
 
 class PmmlRuntime:
@@ -90,6 +91,7 @@ def _info(model: Any, file: PmmlFile) -> ModelInfo:
         "pmml_version": file.version,
         "producer": file.producer,
         "model": f"{file.model}, {model.functionName}",
+        "parameters": parameters_text(file),
         "description": file.description,
     }
     return ModelInfo(

@@ -23,6 +23,7 @@ from modelport.runtimes.pickles.loading import ALLOW_GLOBALS, allowed_globals, l
 from modelport.runtimes.sklearn.boosters import limit_booster
 from modelport.runtimes.sklearn.feeds import Feed, feed_of
 from modelport.runtimes.sklearn.outputs import Method, methods_of, try_methods
+from modelport.runtimes.sklearn.parameters import parameters_text
 from modelport.runtimes.sklearn.version import difference, version_in_pickle
 from modelport.runtimes.tables import Arrays, TableModel, check_cpu, check_options
 
@@ -97,6 +98,14 @@ class _Calls:
         return given
 
 
+def _counted(estimator: Any) -> str:
+    """How large it is; nothing for what is not built as scikit-learn's are."""
+    try:
+        return parameters_text(estimator)
+    except Exception:  # an attribute may be a property that raises
+        return ""
+
+
 def limit_threads(estimator: Any, threads: int) -> None:
     """Let no part of the estimator start more threads for one prediction."""
     for part in (estimator, *(step for _, step in getattr(estimator, "steps", ()))):
@@ -119,6 +128,7 @@ def _info(estimator: Any, kind: str, written: str | None, told: str) -> ModelInf
     steps = [type(step).__name__ for _, step in getattr(estimator, "steps", ())]
     properties = {
         "estimator": " → ".join(steps) or type(estimator).__name__,
+        "parameters": _counted(estimator),
         "sklearn_version": written or "",
         "warning": told,
     }

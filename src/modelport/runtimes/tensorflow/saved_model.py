@@ -13,6 +13,7 @@ from modelport.core.errors import InvalidInputError, InvalidModelError, ModelFai
 from modelport.core.nearest import did_you_mean
 from modelport.core.runtime import LoadedModel, LoadSpec, ModelInfo
 from modelport.core.signature import Signature, shape_text
+from modelport.runtimes.tensorflow.outline import parameters_of
 from modelport.runtimes.tensorflow.process import device_name, set_threads, tf
 from modelport.runtimes.tensorflow.saved_model_file import NAME, SavedModelFile, read_saved_model
 from modelport.runtimes.tensorflow.values import array_from, brief, prediction_error, tensor_from
@@ -183,6 +184,7 @@ def _info(file: SavedModelFile, chosen: str, threads: int) -> ModelInfo:
         "made_by": f"TensorFlow {file.version}" if file.version else "",
         "signature": chosen,
         "signatures": "; ".join([*(_described(name, item) for name, item in file.signatures.items()), *others]),
+        "parameters": parameters_of(file.folder),
         "dangerous_ops": ", ".join(file.operations.outside),
         "threads": f"{threads}, of the whole process" if threads else "",
     }

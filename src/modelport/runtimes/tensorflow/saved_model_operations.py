@@ -33,6 +33,16 @@ class Operations:
     all: frozenset[str]
 
 
+def is_outside(operation: str) -> bool:
+    """Whether an operation uses files or networks, wherever it stands."""
+    return _OUTSIDE.match(operation) is not None
+
+
+def is_python(operation: str) -> bool:
+    """Whether an operation calls a Python function."""
+    return operation in _PYTHON
+
+
 def operations_of(graph: Any) -> Operations:
     """What is in a MetaGraphDef, functions that nothing calls included: loading can call them."""
     library = {function.signature.name: function for function in graph.graph_def.library.function}

@@ -15,6 +15,7 @@ from modelport.core.nearest import did_you_mean
 from modelport.core.runtime import LoadedModel, LoadSpec, ModelInfo
 from modelport.runtimes.tflite.file import meaning_of, packed_labels, read_tflite
 from modelport.runtimes.tflite.interpreters import Interpreters, RefusedShapeError, brief, signature_names
+from modelport.runtimes.tflite.outline import parameters_in
 from modelport.runtimes.tflite.tensors import (
     Tensor,
     quantization_text,
@@ -44,7 +45,7 @@ class TFLiteRuntime:
         chosen = _chosen(names, spec.options.get("signature"), path.name)
         interpreters = Interpreters(content, spec.threads, chosen)
         opened = _opened(interpreters, spec.options.get("quantized") != "raw", path.name)
-        info = _info(opened, names, chosen)
+        info = _info(opened, names, chosen, parameters_in(content))
         if _grows(TFLiteModel(interpreters, opened, info)):
             opened = _with_free_rows(opened)
         return TFLiteModel(interpreters, _with_labels(opened, packed_labels(content)), info)
@@ -171,10 +172,11 @@ def _prediction_error(error: Exception) -> ModelportError:
     return ModelFailedError(f"the model failed: {text}")
 
 
-def _info(opened: _Opened, names: list[str], chosen: str | None) -> ModelInfo:
+def _info(opened: _Opened, names: list[str], chosen: str | None, parameters: str) -> ModelInfo:
     properties = {
         "signature": chosen or "",
         "signatures": ", ".join(names) if len(names) > 1 else "",
+        "parameters": parameters,
         "quantization": opened.quantization,
     }
     return ModelInfo(

@@ -26,7 +26,7 @@ from modelport.runtimes.carried_document import NAME, CarriedDocument, read_docu
 from modelport.runtimes.torch.errors import check_readable, load_error
 from modelport.runtimes.torch.host import check_options, device_for
 from modelport.runtimes.torch.inputs import declared_over
-from modelport.runtimes.torch.model import TorchModel, torch_info
+from modelport.runtimes.torch.model import TorchModel, counted, torch_info
 from modelport.runtimes.torch.results import named_values, with_declared
 from modelport.runtimes.torch.tensors import datatype_for, datatype_of_value, shape_of_value
 
@@ -107,7 +107,10 @@ def _model(program: Any, document: CarriedDocument, spec: LoadSpec, device: Any,
     limits = _limits(program)
     rows = _rows(program)
     free = len(rows) < 2 and not any(row in limits for row in rows)
-    said = {"sizes": "; ".join(f"{where} {text}" for where, text in _where(program, limits))}
+    said = {
+        "sizes": "; ".join(f"{where} {text}" for where, text in _where(program, limits)),
+        "parameters": counted(program.state_dict.values()),
+    }
     info = torch_info("torch_export", "pytorch_export", spec, device, description=document.description, **said)
     signature = Signature(specs, outputs, rowwise=free)
     state = [*program.state_dict.values(), *(item for item in program.constants.values() if torch.is_tensor(item))]

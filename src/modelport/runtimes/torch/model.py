@@ -113,6 +113,11 @@ def torch_info(format: str, platform: str, spec: LoadSpec, device: Any, **proper
     )
 
 
+def counted(state: Iterable[Any]) -> str:
+    """How many numbers the parameters and buffers have."""
+    return str(sum(tensor.numel() for tensor in state))
+
+
 def _address(tensor: Any) -> int:
     """Where the memory of a tensor on the CPU begins; 0 for one elsewhere."""
     if tensor.layout != torch.strided or tensor.device != _CPU:

@@ -9,7 +9,7 @@ from modelport.core.runtime import LoadedModel, LoadSpec
 from modelport.runtimes.carried_document import CarriedDocument
 from modelport.runtimes.torch.code import forward_arguments, recorded_examples
 from modelport.runtimes.torch.inputs import Argument, declared_over
-from modelport.runtimes.torch.model import described_model, torch_info
+from modelport.runtimes.torch.model import counted, described_model, torch_info
 
 
 def network_model(
@@ -30,8 +30,9 @@ def network_model(
     arguments = [_typed(argument, declared) for argument in arguments]
     examples = recorded_examples(network, arguments)
     kind = type(network).__name__
-    info = torch_info(format, "pytorch_eager", spec, device, **{"class": kind, "description": document.description})
     state = [*network.parameters(), *network.buffers()]
+    said = {"class": kind, "description": document.description, "parameters": counted(state)}
+    info = torch_info(format, "pytorch_eager", spec, device, **said)
     call = _by_place(network, arguments) if positional else _by_name(network)
     return described_model(call, arguments, examples, document, spec, info, device, state, name)
 

@@ -18,7 +18,7 @@ from modelport.runtimes.carried_document import NAME, CarriedDocument, read_docu
 from modelport.runtimes.torch.errors import check_readable, load_error
 from modelport.runtimes.torch.host import check_options, device_for
 from modelport.runtimes.torch.inputs import Argument
-from modelport.runtimes.torch.model import described_model, torch_info
+from modelport.runtimes.torch.model import counted, described_model, torch_info
 from modelport.runtimes.torch.torchscript_examples import traced_examples
 from modelport.runtimes.torch.torchscript_screen import check_program
 
@@ -47,8 +47,9 @@ class TorchScriptRuntime:
             examples = traced_examples(reader, [argument.name for argument in arguments])
         except Exception as error:
             raise load_error(error, path.name, _WHAT) from error
-        info = torch_info("torchscript", "pytorch_libtorch", spec, device, description=document.description)
         state = [*module.parameters(), *module.buffers()]
+        said = {"description": document.description, "parameters": counted(state)}
+        info = torch_info("torchscript", "pytorch_libtorch", spec, device, **said)
         return described_model(
             _caller(module), arguments, examples, document, spec, info, device, state, path.name, _writes(module)
         )

@@ -32,15 +32,14 @@ def about(served: ServedVersion) -> About:
 
 def timing(request: InferenceRequest) -> bytes:
     """The value of `server-timing` for a computed request, in milliseconds. `native/answer.c` writes the same."""
-    return b"decode;dur=%b, queue;dur=%b, compute;dur=%b" % (
-        _milliseconds(request.decoded - request.received),
-        _milliseconds(request.started - request.decoded),
-        _milliseconds(request.finished - request.started),
-    )
-
-
-def _milliseconds(nanoseconds: int) -> bytes:
-    return b"%d.%03d" % divmod(max(nanoseconds, 0) // 1000, 1000)
+    decode = (request.decoded - request.received) // 1000
+    queue = (request.started - request.decoded) // 1000
+    compute = (request.finished - request.started) // 1000
+    if decode < 0 or queue < 0 or compute < 0:  # not computed at all: answered from a cache, say
+        decode, queue, compute = max(decode, 0), max(queue, 0), max(compute, 0)
+    return b"decode;dur=%d.%03d, queue;dur=%d.%03d, compute;dur=%d.%03d" % (
+        decode // 1000, decode % 1000, queue // 1000, queue % 1000, compute // 1000, compute % 1000,
+    )  # fmt: skip
 
 
 def _make(served: ServedVersion) -> About:
