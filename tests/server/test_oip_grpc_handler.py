@@ -10,6 +10,7 @@ from tritonclient.grpc import service_pb2
 
 from modelport.core.errors import Kind, ModelFailedError
 from modelport.engine import Engine, ServedVersion
+from modelport.engine.settings import ServingOptions
 from modelport.server.grpc.open_inference import ModelInfer
 from modelport.testing.fakes import Gate, echo_model, failing_model, slow_model
 from modelport.wire.open_inference_grpc import OpenInferenceGrpc
@@ -80,6 +81,26 @@ async def test_a_caller_who_left_is_not_answered():
         await asyncio.sleep(0.01)
     assert call.answer is None
     assert errors(engine) == {Kind.CANCELLED: 1}
+    engine.close()
+
+
+async def test_what_a_caller_has_left_is_not_begun():
+    gate = Gate()
+    engine, infer = made(slow_model(gate), "pool")
+    served = engine.find("m")
+    served.options = ServingOptions(concurrency=1)
+    first, second = Call(), Call()
+    infer(first, request())
+    await asyncio.sleep(0)
+    await asyncio.to_thread(gate.wait_until_reached)
+    infer(second, request())
+    second.on_cancel()
+    second.ended = True
+    gate.open()
+    while engine.scheduler.waiting:
+        await asyncio.sleep(0.01)
+    assert served.loaded.calls == 1
+    assert first.answer is not None
     engine.close()
 
 

@@ -49,6 +49,10 @@ class InferenceRequest:
     started: int = 0
     finished: int = 0
 
+    def cancel(self) -> None:
+        """Nobody waits for the answer any more: what was not begun yet need not be."""
+        self.cancelled = True
+
 
 @dataclass(slots=True)
 class InferenceResponse:

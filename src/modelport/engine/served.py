@@ -23,6 +23,8 @@ _log = logging.getLogger("modelport.engine")
 #: `tick`: on the event loop, batched per pass; `inline`: on the event loop, one by one; `pool`: in threads;
 #: `process`: in processes of its own; `pipeline`: by other models.
 Execution = Literal["tick", "inline", "pool", "process", "pipeline"]
+#: Those that answer within the pass of the event loop in which a request came.
+ON_THE_LOOP = ("tick", "inline")
 #: Called with the outcome on the event loop's thread, perhaps before what it was given to returns.
 Done = Callable[[InferenceResponse | ModelportError], None]
 #: Takes a version's requests before they are run: a cache, say.

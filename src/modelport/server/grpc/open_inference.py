@@ -13,7 +13,7 @@ from modelport.core.errors import CancelledError, InternalError, ModelportError,
 from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.core.references import parse_version
 from modelport.engine.engine import Engine
-from modelport.engine.served import ServedVersion
+from modelport.engine.served import ON_THE_LOOP, ServedVersion
 from modelport.server.extensions import Extensions
 from modelport.server.grpc.open_inference_management import management_methods
 from modelport.server.grpc.open_inference_stream import InferStream
@@ -69,6 +69,8 @@ class ModelInfer:
         request.decoded = perf_counter_ns()
         if call.deadline != _NEVER:
             request.deadline = Deadline(call.deadline)
+        if served.execution not in ON_THE_LOOP:
+            call.on_cancel = request.cancel  # what waits for a thread, and nobody for it, is not computed
         self._submit(served, request, partial(self._answer, call, served, request, encode))
 
     def _answer(

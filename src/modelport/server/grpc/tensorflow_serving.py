@@ -13,7 +13,7 @@ from modelport.core.errors import InternalError, InvalidInputError, ModelportErr
 from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.core.signature import Signature
 from modelport.engine.engine import Engine
-from modelport.engine.served import ServedVersion
+from modelport.engine.served import ON_THE_LOOP, ServedVersion
 from modelport.server.http2 import Unary, UnaryCall
 from modelport.server.http2.grpc import Method
 from modelport.server.http2.stream import NEVER
@@ -97,6 +97,8 @@ class _Inference:
                 request.deadline = Deadline(call.deadline)
             request.received = received
             request.decoded = perf_counter_ns()
+            if served.execution not in ON_THE_LOOP:
+                call.on_cancel = request.cancel
             engine.submit(served, request, lambda outcome: self._answer(call, served, request, wanted, outcome))
 
         return handle
