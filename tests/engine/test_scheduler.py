@@ -368,3 +368,13 @@ async def test_batches_are_smaller_where_deadlines_are_short():
     await behind_the_first(made, served, gate, asked)
     assert served.loaded.rows[:2] == [1, 6], "16 pay most, and take 92 ms"
     made.close()
+
+
+@pytest.mark.parametrize("execution", ["tick", "inline"])
+async def test_large_inputs_of_a_cheap_model_are_not_copied_together(execution):
+    made = engine(pool_threads=1, inline_bytes=8)
+    served = joined(made, echo_model())
+    served.execution = execution
+    await asyncio.gather(*(made.infer(served, request(value, 0, 0, 0)) for value in range(4)))
+    assert served.loaded.rows == [4] * 4
+    made.close()

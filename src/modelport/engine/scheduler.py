@@ -17,7 +17,7 @@ from modelport.core.errors import DeadlineExceededError, ModelFailedError, Overl
 from modelport.core.host import cpu_quota
 from modelport.core.messages import InferenceRequest
 from modelport.engine.batches import Computed, compute
-from modelport.engine.served import Done, ServedVersion
+from modelport.engine.served import ON_THE_LOOP, Done, ServedVersion
 from modelport.engine.settings import EngineSettings
 from modelport.engine.streaming import Channel, run_stream
 from modelport.engine.waiting import Entry, Waiting
@@ -164,8 +164,8 @@ class Scheduler:
 
     def _rows(self, served: ServedVersion, lane: Lane, seconds: float | None) -> int:
         """How many rows a batch should have; fewer than pay best where a request has only so many seconds in all."""
-        if lane.rows < 2:
-            return 1
+        if lane.rows < 2 or served.execution in ON_THE_LOOP:
+            return 1  # a cheap model is here for its large inputs, which cost more to join than to compute
         rows = served.curve.favoured(lane.rows)
         while rows > 1 and seconds is not None and (served.curve.cost(rows) or 0.0) > seconds * _SHARE * 1e3:
             rows = rows * 3 // 4
