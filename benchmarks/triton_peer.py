@@ -19,7 +19,7 @@ MODELS = {"breast-cancer": "config.pbtxt", "identity": "identity.pbtxt", "pixels
 
 def home() -> Path:
     """Where peers are kept: ignored by git, and not removed by `make clean`."""
-    return Path(os.environ.get("PEERS_HOME") or HERE.parent / "peers") / "triton"
+    return Path(os.environ.get("PEERS_HOME") or HERE.parent / "peers").resolve() / "triton"
 
 
 def install() -> None:
