@@ -1,5 +1,6 @@
 """Models in processes of their own: what a crash, a hang or too much memory does to whom."""
 
+import contextlib
 import gc
 import logging
 import os
@@ -60,11 +61,14 @@ def wait_for(condition, seconds=20.0):
 
 
 def children():
-    """The processes that this one has started, by their numbers."""
-    text = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=False
-    ).stdout
-    return [int(line.split()[0]) for line in text.splitlines() if "isolation.worker" in line]
+    """The processes that this one has started to run models in, by their numbers, whichever thread started them."""
+    started = []
+    for task in Path("/proc/self/task").iterdir():
+        for child in (task / "children").read_text().split():
+            with contextlib.suppress(OSError):
+                if b"isolation.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    started.append(int(child))
+    return started
 
 
 def is_gone(pid):
