@@ -43,6 +43,13 @@ class Known:
         /,
     ) -> Known: ...
 
+class Filler:
+    filled: int
+    left: int
+    rest: bytes
+    def __new__(cls, memory: memoryview[int], stream: int, largest: int, /) -> Filler: ...
+    def take(self, data: bytes, at: int, /) -> int: ...
+
 class Gate:
     outstanding: int
     since: int

@@ -100,7 +100,7 @@ typedef struct Gate {
     char waiting, slow;
 } Gate;
 
-extern PyTypeObject CollectorType, PortType, KnownType, GateType;
+extern PyTypeObject CollectorType, PortType, KnownType, GateType, FillerType;
 extern uint64_t collect_epoch; /* one more whenever a collector closes: what the ports found is old then */
 
 int64_t collect_now(void);

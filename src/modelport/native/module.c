@@ -1,13 +1,14 @@
-/* modelport.native._collect: the short way of small JSON requests. See express.py, which uses it. */
+/* modelport.native._collect: the short way of small JSON requests (express.py), and of large gRPC messages
+ * (large_body.py). */
 
 #include "collect.h"
 
-#define REVISION 2 /* as in __init__.py: a build of other sources is not used */
+#define REVISION 3 /* as in __init__.py: a build of other sources is not used */
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "modelport.native._collect",
-    .m_doc = "The short way of small JSON requests.",
+    .m_doc = "The short ways of small JSON requests and of large gRPC messages.",
     .m_size = -1,
 };
 
@@ -22,6 +23,7 @@ PyMODINIT_FUNC PyInit__collect(void) {
     }
     if (PyModule_AddType(module, &CollectorType) < 0 || PyModule_AddType(module, &PortType) < 0 ||
         PyModule_AddType(module, &KnownType) < 0 || PyModule_AddType(module, &GateType) < 0 ||
+        PyModule_AddType(module, &FillerType) < 0 ||
         PyModule_AddIntConstant(module, "REVISION", REVISION) < 0) {
         Py_DECREF(module);
         return NULL;

@@ -5,13 +5,25 @@ import random
 
 import numpy as np
 import pytest
-from http2_rig import POST, Recorder, grpc_fields, message, reset_codes
+from http2_rig import POST, Recorder, goaway, grpc_fields, message, reset_codes
 
+from modelport.native import collect
 from modelport.server.http2 import Unary
+from modelport.server.http2.connection import Connection
 from modelport.server.http2.frames import DATA, END_STREAM, PING, RST_STREAM, ErrorCode, pack_frame
 from modelport.server.http2.grpc_messages import MessageReader
 
 PATH = b"/pkg.Service/Method"
+
+
+@pytest.fixture(autouse=True, params=["extension", "python"])
+def way(request, monkeypatch):
+    """Frames of large messages are taken by the extension, where it is built, or by Python."""
+    if request.param == "python":
+        monkeypatch.setattr(Connection, "fills", False)
+    elif collect is None:
+        pytest.skip("the extension is not built: it takes a C compiler")
+    return request.param
 
 
 def address(view):
@@ -113,6 +125,58 @@ def test_an_announced_size_takes_no_memory():
     reader.feed(b"\0" + (1 << 29).to_bytes(4, "big") + b"x")
     reader.feed(bytes(1_000_000))
     assert resident() - before < 5_000_000
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_cut_and_anything_between(make_rig, seed):
+    order = random.Random(seed)
+    methods, seen = asking(lambda beginning: 3)
+    rig = make_rig(methods, stream_window=1 << 20)
+    body = order.randbytes(order.randint(140_000, 900_000))
+    frames = data_frames(1, message(body), order.choice([5000, 16_384, 60_000]))
+    others = [
+        pack_frame(PING, 0, 0, b"12345678"),
+        pack_frame(8, 0, 1, bytes((0, 0, 0, 9))),
+        pack_frame(2, 0, 1, bytes(5)),
+    ]
+    for _ in range(order.choice([0, 1, 6])):
+        frames.insert(order.randint(1, len(frames) - 1), order.choice(others))
+    stream = rig.headers(1, grpc_fields()) + b"".join(frames)
+    at = 0
+    while at < len(stream):
+        size = order.choice([1, 9, 4000, 16_393, 16_400, 120_000, 262_144])
+        rig.feed(stream[at : at + size])
+        at += size
+    assert [bytes(given) for given in seen] == [body]
+    assert rig.response(rig.frames(), 1).status == 0
+    connection = rig.connection
+    assert (connection.assembling, connection.held, connection.filling, connection.streams) == (0, 0, None, {})
+
+
+@pytest.mark.parametrize("left", [1, 9, 5000])
+def test_a_call_that_ends_within_a_frame_leaves_the_others_alone(make_rig, left):
+    """By its deadline; what was under way of the frame is thrown away, and counted."""
+    methods, seen = asking(lambda beginning: 0)
+    rig = make_rig(methods, stream_window=1 << 22)
+    frames = data_frames(1, message(bytes(600_000)), end=False)
+    stream = b"".join(frames[:30])
+    rig.feed(rig.headers(1, grpc_fields(PATH, (b"grpc-timeout", b"1S"))), stream[:200_000], stream[200_000:-left])
+    rig.clock.now += 2
+    rig.connection.expire()
+    assert rig.response(rig.frames(), 1).status == 4
+    rig.feed(stream[-left:], frames[30], rig.call(3, message(b"small")))
+    assert seen == [b"small"]
+    assert rig.connection.recv_used == len(stream) - 30 * 9 + 16_384 + len(message(b"small"))
+
+
+def test_a_window_is_exceeded_by_what_the_extension_took(make_rig):
+    methods, seen = asking(lambda beginning: 0)
+    rig = make_rig(methods, stream_window=200_000, connection_window=65_535)
+    frames = data_frames(1, message(bytes(600_000)))
+    rig.feed(rig.headers(1, grpc_fields()) + frames[0])
+    rig.feed(b"".join(frames[1:]))
+    assert seen == []
+    assert goaway(rig.frames())[0] == ErrorCode.FLOW_CONTROL_ERROR
 
 
 def resident():

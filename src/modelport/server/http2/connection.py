@@ -24,8 +24,9 @@ from modelport.server.http2.frames import (
     Http2ConnectionError,
     Http2StreamError,
 )
+from modelport.server.http2.large_body import LargeBodies
 from modelport.server.http2.limits import Limits
-from modelport.server.http2.receiving import Application, ReceivingHalf
+from modelport.server.http2.receiving import Application
 from modelport.server.http2.requests import Request
 from modelport.server.http2.sending import Driver
 from modelport.server.http2.stream import Stream
@@ -51,7 +52,7 @@ HANDLERS = (
 )
 
 
-class Connection(ReceivingHalf):
+class Connection(LargeBodies):
     """The server's end of one connection. `receive` never raises; output collects in `out`. Not thread-safe."""
 
     def __init__(
@@ -76,12 +77,16 @@ class Connection(ReceivingHalf):
         )
 
     def receive(self, data: bytes) -> None:
-        """Take bytes from the peer, cut anywhere."""
+        """Take bytes from the peer, cut anywhere. It may be a view of them while a message fills: none is kept then."""
         if self.closed:
             return
         self.receiving = True
         self.heard = True
         try:
+            if self.filling is not None:
+                data = self._fill(data)
+                if not data:
+                    return
             if self._rest:
                 data = self._rest + data
             if not self._greeted:
@@ -141,6 +146,7 @@ class Connection(ReceivingHalf):
                         stream = streams.get(stream_id)
                         if stream is not None and not stream.remote_closed:
                             at = self._take_run(stream, data, at, length)
+                            at = self._begin_filling(stream, data, at)
                             continue
                 elif (
                     kind == HEADERS
@@ -191,10 +197,10 @@ class Connection(ReceivingHalf):
     def _take_run(self, stream: Stream, data: bytes, at: int, length: int) -> int:
         """DATA frames that follow each other with one and the same header, as those of a large body do; where they end.
 
-        Their payloads are handled together.
+        Their payloads are handled together; the first one of a body alone, where the others may then be filled in.
         """
         header, start, stride = data[at : at + 9], at, length + 9
-        last = len(data) - stride
+        last = len(data) - stride if stream.received or not self.fills else 0
         at += stride
         while at <= last and data.startswith(header, at):
             at += stride

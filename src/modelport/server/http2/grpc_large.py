@@ -10,7 +10,9 @@ from modelport.server.http2.stream import Buffer
 #: From the beginning of a message (a few kilobytes or less) to the offset of what should be aligned in it.
 Place = Callable[[Buffer], int]
 LARGE = 131_072  # bytes still to come that make a message large
-PROMISED = 8  # times the bytes that have come is what is believed of an announced size
+BEGINNING = 4096  # bytes that have to have come before any announcement is believed
+BELIEVED = 1 << 20  # bytes that are believed then
+PROMISED = 8  # times the bytes that have come is what is believed of a larger announced size
 ALIGNMENT = 64
 
 
@@ -32,6 +34,15 @@ class LargeMessage:
         end = self._at + len(part)
         self.view[self._at : end] = part
         self._at = end
+
+    @property
+    def missing(self) -> memoryview:
+        """Where the bytes go that have not come yet."""
+        return self.view[self._at :]
+
+    def skip(self, size: int) -> None:
+        """The next bytes were put there by somebody else."""
+        self._at += size
 
     def add_run(self, run: FrameRun) -> None:
         """The next bytes, out of frames that follow each other: one copy for all."""

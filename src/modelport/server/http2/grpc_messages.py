@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from struct import Struct
 
 from modelport.server.http2.frame_run import FrameRun
-from modelport.server.http2.grpc_large import LARGE, PROMISED, LargeMessage, Place
+from modelport.server.http2.grpc_large import BEGINNING, BELIEVED, LARGE, PROMISED, LargeMessage, Place
 from modelport.server.http2.grpc_status import GrpcError, StatusCode
 from modelport.server.http2.stream import Buffer, as_bytes
 
@@ -77,6 +77,18 @@ class MessageReader:
         """Whether the body may end here."""
         return self._wanted < 0 and not self._prefix
 
+    @property
+    def missing(self) -> memoryview | None:
+        """Where the rest of a large message goes; None where no such message is arriving."""
+        return None if self._large is None else self._large.missing
+
+    def filled(self, size: int) -> None:
+        """So many bytes of it were put there, and not its end."""
+        assert self._large is not None
+        self._large.skip(size)
+        self._wanted -= size
+        self.held += size
+
     def fill(self, run: FrameRun) -> bool:
         """Take the pieces, if they are part of a large message and not yet its end."""
         size = run.size
@@ -128,7 +140,7 @@ class MessageReader:
         if self._large is not None:
             self._large.add(part)
             return
-        if self._place is not None and LARGE <= self._wanted <= self.held * PROMISED:
+        if self._place is not None and LARGE <= self._wanted <= self._believed():
             self._start_large(self._place, part)
             return
         # Small parts are gathered: as objects of their own they would take many times their size.
@@ -139,6 +151,10 @@ class MessageReader:
             parts[-1] += part
         else:
             parts.append(bytearray(part))
+
+    def _believed(self) -> int:
+        """How many bytes more of a message are believed to come."""
+        return 0 if self.held < BEGINNING else max(self.held * PROMISED, BELIEVED)
 
     def _start_large(self, place: Place, part: bytes) -> None:
         parts = [*self._parts, part]

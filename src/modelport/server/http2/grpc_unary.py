@@ -72,6 +72,15 @@ class UnaryCall(GrpcCall):
         if self.on_cancel is not None:
             self.on_cancel()
 
+    def large_memory(self) -> memoryview | None:
+        return None if self.reader is None else self.reader.missing
+
+    def handle_filled(self, size: int) -> None:
+        assert self.reader is not None
+        self.reader.filled(size)
+        self.consume(size)
+        self._assemble(size)
+
     def handle_run(self, run: FrameRun) -> None:
         if self.reader is not None and self.reader.fill(run):
             self.consume(run.size)

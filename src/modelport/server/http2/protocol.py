@@ -9,6 +9,7 @@ from modelport.server.http2.connection import Connection
 from modelport.server.http2.frames import ErrorCode
 from modelport.server.http2.limits import Limits
 from modelport.server.http2.liveness import Liveness
+from modelport.server.http2.pouring import POURED, Pouring
 from modelport.server.http2.receiving import Application
 
 BATCH = 655_360  # bytes taken from queues for one write
@@ -44,6 +45,7 @@ class Http2Protocol(asyncio.Protocol):
         self._liveness = Liveness(self.connection)
         self._flush_scheduled = False
         self._closing = False
+        self._pours = False
         self._tick_timer: asyncio.TimerHandle | None = None
         self._deadline_timer: asyncio.TimerHandle | None = None
 
@@ -64,15 +66,28 @@ class Http2Protocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         connection = self.connection
         connection.receive(data)
+        if (connection.filling is None) is self._pours:
+            self._turn()
         if connection.ready or connection.closed or connection.draining or connection.paused:
             self.flush()
         elif connection.out:  # the usual case of `flush`, without its calls
             self.transport.write(b"".join(connection.out))
             connection.out.clear()
             connection.queued_control = 0
-        elif connection.streams:
+        elif connection.streams and connection.filling is None:
             # Answers that come within this pass of the event loop are sent in it, behind whatever makes them.
             self.wake()
+
+    def _turn(self) -> None:
+        """What is read next goes elsewhere than what was read last."""
+        if not self._gathers or self._closing or self.connection.paused or self.transport.is_closing():
+            return
+        if not self._pours and self.connection.missing < POURED:
+            return
+        self._pours = not self._pours
+        self.transport.pause_reading()  # how uvloop reads is decided when it begins to
+        self.transport.set_protocol(Pouring(self) if self._pours else self)
+        self.transport.resume_reading()
 
     def pause_writing(self) -> None:
         # Reading stops as well: a client that does not read must not make this side queue ever more answers.

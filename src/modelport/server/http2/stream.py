@@ -68,6 +68,13 @@ class Stream:
         """Several pieces of the body that follow each other."""
         self.handle_data(run.joined())
 
+    def large_memory(self) -> memoryview | None:
+        """Where the rest of the body's large message goes, if one is arriving and may be put there by others."""
+        return None
+
+    def handle_filled(self, size: int) -> None:
+        """So many bytes were put there."""
+
     def handle_end(self, trailers: list[Field]) -> None:
         """The request is complete."""
 
