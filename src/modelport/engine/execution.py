@@ -9,7 +9,7 @@ from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.engine.batches import predict
 from modelport.engine.served import ServedVersion
 
-__all__ = ["predict", "run_now"]
+__all__ = ["judge", "predict", "run_now"]
 _log = logging.getLogger("modelport.engine")
 #: A prediction this many times over the limit for the event loop is a strike against its model, as many points as said.
 _TOO_LONG, _STRIKE = 5, 10
@@ -23,12 +23,17 @@ def run_now(served: ServedVersion, request: InferenceRequest, limit_ms: float) -
     """Predict on this thread. A model that proves dear is moved to threads for its next requests."""
     outcome = predict(served, request)
     served.executions.count(served, request, outcome)
-    if request.finished - request.started > limit_ms * 1e6 * _TOO_LONG:
-        _strike(served, (request.finished - request.started) / (limit_ms * 1e6))
+    judge(served, request.finished - request.started, limit_ms)
+    return outcome
+
+
+def judge(served: ServedVersion, nanoseconds: int, limit_ms: float) -> None:
+    """What a prediction took says whether its model may stay on the event loop."""
+    if nanoseconds > limit_ms * 1e6 * _TOO_LONG:
+        _strike(served, nanoseconds / (limit_ms * 1e6))
         served.proven_bytes = 0
     elif served.strikes:
         served.strikes -= 1
-    return outcome
 
 
 def _strike(served: ServedVersion, times_over: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from modelport.core.datatypes import Array
 from modelport.core.errors import Kind, ModelportError
@@ -83,8 +83,11 @@ class RowForm(Protocol):
     def prefix(self, model: str, version: int) -> bytes:
         """How the body of every answer of a version begins."""
 
-    def columns(self, outputs: Mapping[str, Array]) -> tuple[Column, ...] | None:
-        """The outputs of a batch as text; None where that can't be cut into rows."""
+    def columns(self, outputs: Mapping[str, Array], known: dict[str, Any]) -> tuple[Column, ...] | None:
+        """The outputs of a batch as text; None where that can't be cut into rows.
+
+        `known` is what it remembers of a version's outputs, empty at first.
+        """
 
     def encode(self, response: InferenceResponse) -> HttpReply:
         """The answer to one request: the same as what is cut out of the columns."""

@@ -6,8 +6,11 @@ The careful and the quick way (`open_inference.py`, `…_quick.py`) read and wri
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import prod
+from typing import Any
 
+import numpy as np
 import orjson
 
 from modelport.core.datatypes import DTYPES, Array, datatype_of
@@ -15,20 +18,14 @@ from modelport.core.messages import InferenceResponse
 from modelport.core.signature import Signature, TensorSpec
 from modelport.wire.http import Column, HttpReply, RowInput
 from modelport.wire.open_inference_quick import FORMATS, encode_json
-from modelport.wire.remembered import Remembered
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
-#: Heads that are remembered; one more empties the memory.
-_REMEMBERED = 4096
 #: More inputs, outputs or dimensions are not collected as rows.
 _MOST, _MOST_DIMENSIONS = 16, 8
 
 
 class OpenInferenceRows:
-    """Stateless but for what it remembers; one object serves all versions."""
-
-    def __init__(self) -> None:
-        self._heads: Remembered[tuple[bytes, bytes]] = Remembered(_REMEMBERED)
+    """Stateless; one object serves all versions."""
 
     def inputs(self, signature: Signature) -> tuple[RowInput, ...] | None:
         """The inputs of a signature whose rows all have one size; None for any other."""
@@ -45,20 +42,23 @@ class OpenInferenceRows:
         """How the body of every answer of a version begins."""
         return orjson.dumps({"model_name": model, "model_version": str(version)})[:-1]
 
-    def columns(self, outputs: Mapping[str, Array]) -> tuple[Column, ...] | None:
+    def columns(self, outputs: Mapping[str, Array], known: dict[str, Any]) -> tuple[Column, ...] | None:
         """The outputs of a batch as text; None where it can't be cut into rows.
 
         That is so for texts, for rows without elements, and where orjson wrote null for a NaN or an infinity.
         """
         columns: list[Column] = []
         for name, array in outputs.items():
-            if array.dtype.kind not in "fiub" or array.size == 0:
-                return None
-            flat = array.ndim == 1
-            text = orjson.dumps(array if array.ndim <= 2 else array.reshape(len(array), -1), option=_NUMPY)
+            dtype, shape = array.dtype, array.shape
+            head = known.get(name)
+            if head is None or head.dtype is not dtype or head.shape != shape[1:]:
+                if dtype.kind not in "fiub" or array.size == 0:
+                    return None
+                head = known[name] = _head(name, array)
+            text = orjson.dumps(array if len(shape) <= 2 else array.reshape(len(array), -1), option=_NUMPY)
             if b"null" in text:
                 return None
-            columns.append((*self._heads.get((name, array.dtype, array.shape[1:]), _head, name, array), text, flat))
+            columns.append((head.before, head.after, text, head.flat))
         return tuple(columns) or None
 
     def encode(self, response: InferenceResponse) -> HttpReply:
@@ -77,6 +77,18 @@ def _row_input(spec: TensorSpec) -> RowInput | None:
     return name.encode(), spec.datatype.encode(), code, tuple(shape)
 
 
-def _head(name: str, array: Array) -> tuple[bytes, bytes]:
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What stands around each row of an output of that type; `shape` is that of a row."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    before: bytes
+    after: bytes
+    flat: bool
+
+
+def _head(name: str, array: Array) -> _Head:
     before = orjson.dumps({"name": name, "datatype": datatype_of(array)})[:-1] + b',"shape":['
-    return before, b"".join(b",%d" % size for size in array.shape[1:]) + b'],"data":['
+    after = b"".join(b",%d" % size for size in array.shape[1:]) + b'],"data":['
+    return _Head(array.dtype, array.shape[1:], before, after, array.ndim == 1)

@@ -13,7 +13,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Protocol
@@ -73,6 +73,7 @@ class _Station:
     prefix: bytes
     lines: bytes
     meter: memoryview[float]
+    known: dict[str, Any] = field(default_factory=dict)
 
 
 #: For versions whose requests can't be collected as rows.
@@ -186,26 +187,30 @@ class Express:
             }
             most = self._engine.tick.largest
             for start in range(0, requests, most):
-                self._run_some(station, arrays, start, min(start + most, requests), late)
+                self._run_some(station, arrays, start, min(start + most, requests), late, requests <= most)
         finally:
             collector.clear()
             station.served.release()
             if self.state is not None:
                 self.state.total_requests += requests
 
-    def _run_some(self, station: _Station, arrays: dict[str, Array], start: int, end: int, late: bool) -> None:
+    def _run_some(
+        self, station: _Station, arrays: dict[str, Array], start: int, end: int, late: bool, whole: bool
+    ) -> None:
+        """Requests `start` to `end`; `whole`: they are all that were collected."""
         collector = station.collector
         try:
             first, last = collector.span(start, end)
-            inputs = {name: array[first:last] for name, array in arrays.items()}
-            ran = None if late else self._engine.tick.run_rows(station.served, inputs, end - start)
-            columns = None if ran is None else station.form.columns(ran[1])
+            inputs, count = arrays, end - start
+            if not whole:
+                inputs = {name: array[first:last] for name, array in arrays.items()}
+            ran = None if late else self._engine.tick.run_rows(station.served, inputs, last - first, count)
+            columns = None if ran is None else station.form.columns(ran[2], station.known)
             if ran is None or columns is None:
                 self._answer_each(station, arrays, start, end, ran)
                 return
-            request = ran[0]
+            started, finished, _ = ran
             lines = (OK_JSON, self._common_lines() + station.lines, station.prefix)
-            started, finished = request.started, request.finished
             slow = partial(self._answer_slowly, station, started, finished)
             collector.answer(start, end, lines, columns, started, finished, station.meter, BUCKETS_NS, slow)
         except Exception as error:
@@ -217,7 +222,7 @@ class Express:
         """Requests that can't be answered together: because their batch failed, or because of what it gave."""
         collector, served = station.collector, station.served
         first, _ = collector.span(start, end)
-        batch = None if ran is None else Batch(ran[1])
+        batch = None if ran is None else Batch(ran[2])
         for index in range(start, end):
             lane, headers, name, row, rows, received, decoded, limit = collector.request(index)
             inputs = {key: array[row : row + rows] for key, array in arrays.items()}
@@ -228,7 +233,7 @@ class Express:
             if ran is None or batch is None:
                 outcome = self._engine.tick.run_alone(served, request)
             else:
-                request.started, request.finished = ran[0].started, ran[0].finished
+                request.started, request.finished = ran[:2]
                 outcome = BatchedResponse(served.model, served.version, batch, row - first, row - first + rows, name)
             exchange = self._exchange(station, headers)
             exchange.resume(served, request, station.form.encode)
