@@ -1,6 +1,7 @@
 """Numbers in shared memory, and how Prometheus reads them."""
 
 import multiprocessing
+import random
 import time
 from types import SimpleNamespace
 
@@ -8,9 +9,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from modelport.core.errors import Kind
+from modelport.core.messages import InferenceRequest
 from modelport.engine.metrics.exposition import exposition
-from modelport.engine.metrics.metrics import BUCKETS, METER_VALUES, STAGES, Metrics
+from modelport.engine.metrics.metrics import BUCKETS, BUCKETS_NS, METER_VALUES, STAGES, Meter, Metrics, make_meter
 from modelport.engine.metrics.segment import Segment, read_file
+from modelport.native import collect
 
 SECOND = 1_000_000_000
 
@@ -236,3 +239,32 @@ def test_each_stage_is_a_histogram():
     got = samples(metrics)
     for stage, le, below in (("decode", "0.5", 0), ("queue", "1.0", 1), ("compute", "1.0", 1), ("encode", "1.0", 0)):
         assert got["stage_seconds_bucket", tuple(sorted((*LABELS, ("stage", stage), ("le", le))))] == below, stage
+
+
+def test_both_meters_count_the_same():
+    """The extension's and Python's, over moments that fall into every bucket, and on their bounds."""
+    if collect is None:
+        pytest.skip("the extension is not built: it takes a C compiler")
+    chance = random.Random(0)
+    rows = [memoryview(bytearray(8 * METER_VALUES)).cast("d") for _ in range(2)]
+    meters = (Meter(rows[0]), make_meter(rows[1]))
+    assert not isinstance(meters[1], Meter)
+    for _ in range(3000):
+        moments = [chance.choice((chance.randint(0, 10 ** chance.randint(1, 11)), *BUCKETS_NS)) for _ in range(5)]
+        received, decoded, started, finished, now = sorted(moments)
+        request = InferenceRequest({}, received=received, decoded=decoded, started=started, finished=finished)
+        size = chance.randint(1, 9)
+        for meter in meters:
+            meter.count(request, size, now)
+    assert rows[0].tolist() == rows[1].tolist()
+    assert rows[1][0] == 3000
+    assert min(rows[1][METER_VALUES - 5 * (len(BUCKETS_NS) + 1) :]) >= 0
+    assert meters[1].row is rows[1]
+
+
+@pytest.mark.parametrize("size", [0, METER_VALUES - 1])
+def test_a_row_that_is_too_short_is_no_meter(size):
+    if collect is None:
+        pytest.skip("the extension is not built: it takes a C compiler")
+    with pytest.raises(ValueError, match="too short"):
+        collect.Meter(memoryview(bytearray(8 * size)).cast("d"), BUCKETS_NS)

@@ -168,15 +168,6 @@ static int answer_one(Collector *self, Answers *answers, Py_ssize_t index, PyObj
     return 0;
 }
 
-/* The bucket of a time, with the one beyond the last bound. */
-static Py_ssize_t bucket_of(int64_t time, Py_ssize_t buckets, const int64_t *bounds) {
-    Py_ssize_t bucket = 0;
-    while (bucket < buckets && bounds[bucket] < time) {
-        bucket++;
-    }
-    return bucket;
-}
-
 #define STAGES 4 /* decode, queue, compute, encode: each has buckets behind those of the whole time */
 
 /* Adds the answered requests to a meter's row: see metrics.py. */

@@ -14,6 +14,7 @@
 #define Py_T_LONGLONG T_LONGLONG
 #define Py_T_BOOL T_BOOL
 #define Py_READONLY READONLY
+#define Py_T_OBJECT_EX T_OBJECT_EX
 #endif
 
 #define MOST_INPUTS 16
@@ -100,10 +101,20 @@ typedef struct Gate {
     char waiting, slow;
 } Gate;
 
-extern PyTypeObject CollectorType, PortType, KnownType, GateType, FillerType;
+extern PyTypeObject CollectorType, PortType, KnownType, GateType, FillerType, MeterType;
 extern uint64_t collect_epoch; /* one more whenever a collector closes: what the ports found is old then */
 
 int64_t collect_now(void);
+int meter_ready(void);
+
+/* The bucket of a time, with the one beyond the last bound. */
+static inline Py_ssize_t bucket_of(int64_t time, Py_ssize_t buckets, const int64_t *bounds) {
+    Py_ssize_t bucket = 0;
+    while (bucket < buckets && bounds[bucket] < time) {
+        bucket++;
+    }
+    return bucket;
+}
 
 /* 1: the body was read and its rows lie behind those of `collector`, which does not count them yet. 0: it is unusual, or
  * wrong. −1: an exception is set. */

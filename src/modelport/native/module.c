@@ -1,9 +1,9 @@
-/* modelport.native._collect: the short way of small JSON requests (express.py), and of large gRPC messages
- * (large_body.py). */
+/* modelport.native._collect: the short way of small JSON requests (express.py) and of large gRPC messages
+ * (large_body.py), and the counting of requests (metrics.py). */
 
 #include "collect.h"
 
-#define REVISION 3 /* as in __init__.py: a build of other sources is not used */
+#define REVISION 4 /* as in __init__.py: a build of other sources is not used */
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
@@ -23,7 +23,7 @@ PyMODINIT_FUNC PyInit__collect(void) {
     }
     if (PyModule_AddType(module, &CollectorType) < 0 || PyModule_AddType(module, &PortType) < 0 ||
         PyModule_AddType(module, &KnownType) < 0 || PyModule_AddType(module, &GateType) < 0 ||
-        PyModule_AddType(module, &FillerType) < 0 ||
+        PyModule_AddType(module, &FillerType) < 0 || PyModule_AddType(module, &MeterType) < 0 || meter_ready() < 0 ||
         PyModule_AddIntConstant(module, "REVISION", REVISION) < 0) {
         Py_DECREF(module);
         return NULL;

@@ -8,10 +8,12 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from operator import add
 from pathlib import Path
+from typing import cast
 
 from modelport.core.errors import Kind
 from modelport.core.messages import InferenceRequest
 from modelport.engine.metrics.segment import Row, Segment, read_file
+from modelport.native import collect
 
 #: Upper bounds of the latency histogram's buckets, in seconds: one scale for all models, so that they can be added up.
 BUCKETS = (
@@ -64,6 +66,11 @@ class Meter:
         row[_ENCODE if encode <= _LEAST else _ENCODE + bisect_left(_BOUNDS, encode)] += 1
 
 
+def make_meter(row: Row) -> Meter:
+    """A meter for a row of `METER_VALUES` numbers: the extension's where that is there, which is five times as fast."""
+    return Meter(row) if collect is None else cast("Meter", collect.Meter(row, BUCKETS_NS))
+
+
 class Metrics:
     """This worker's numbers, and a view on those of the whole server when `folder` is shared by several workers."""
 
@@ -78,7 +85,7 @@ class Metrics:
     def meter(self, model: str, version: int, dialect: str) -> Meter:
         """The meter of a version in a dialect."""
         key = _key("meter", "request", {"model": model, "version": str(version), "dialect": dialect})
-        return Meter(self._row(key, METER_VALUES))
+        return make_meter(self._row(key, METER_VALUES))
 
     def error(self, model: str, dialect: str, kind: Kind) -> None:
         """Count a refused or failed request. `model` is empty where no such model is served."""
