@@ -1,5 +1,6 @@
 """The express way gives what the ordinary way gives, bit for bit, and leaves to it whatever it does not take."""
 
+import gzip
 import json
 import math
 import struct
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from modelport.core.datatypes import DTYPES
+from modelport.core.datatypes import DTYPES, datatype_of
 from modelport.core.errors import InvalidInputError, ModelportError
 from modelport.core.messages import InferenceResponse
 from modelport.core.signature import Signature, TensorSpec
@@ -342,13 +343,140 @@ def test_what_is_unusual_about_a_version_sends_requests_the_ordinary_way():
 def test_the_extension_survives_wrong_use():
     port = collect.Port(lambda: None)
     with pytest.raises(ValueError, match="not negative"):
-        collect.Known(b"h", port, -1, {}, 1, 0)
+        collect.Known(b"h", port, -1, {}, 1, 0, -1)
+    with pytest.raises(ValueError, match="longer than the body"):
+        collect.Known(b"h", port, 5, {}, 1, 0, 6)
+    with pytest.raises(TypeError, match="plans are a dict"):
+        collect.Collector(((b"x", b"FP32", "f", (-1, 3)),), 10, 1000, [])
     with pytest.raises(TypeError):
         collect.Gate([], 1, None, None)
-    collector = collect.Collector(((b"x", b"FP32", "f", (-1, 3)),), 10, 1000)
+    collector = collect.Collector(((b"x", b"FP32", "f", (-1, 3)),), 10, 1000, None)
     for call in (lambda: collector.span(0, 1), lambda: collector.request(0), lambda: collector.done(5)):
         with pytest.raises(IndexError):
             call()
     gate = collect.Gate({b"h": 3}, 10, SimpleNamespace(), lambda: None)
     assert gate.take(b"h\r\n\r\n") == 0
     collector.clear()
+
+
+def binary_text(arrays, **document):
+    """The JSON and the whole body of a request with binary tensors."""
+    inputs = [
+        {"name": name, "shape": list(array.shape), "datatype": datatype_of(array),
+         "parameters": {"binary_data_size": array.nbytes}}
+        for name, array in arrays.items()
+    ]  # fmt: skip
+    text = json.dumps({"inputs": inputs, **document}).encode()
+    return text, text + b"".join(array.tobytes() for array in arrays.values())
+
+
+def learned(signature, text, body):
+    """The signature as the ordinary way leaves it behind: it has read such a request before. And what it made of it."""
+    call = HttpCall(body, {b"inference-header-content-length": b"%d" % len(text)})
+    return DIALECT.decode(call, signature)
+
+
+ALL = {"parameters": {"binary_data_output": True}}
+
+
+@pytest.mark.parametrize("datatype", ["FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT64"])
+@pytest.mark.parametrize("rows", [1, 2, 7])
+@pytest.mark.parametrize("wish", ["parameter", "outputs", "id"])
+def test_binary_requests_are_answered_as_on_the_ordinary_way(datatype, rows, wish):
+    signature = echo(datatype, names="xy")
+    chance = np.random.default_rng(rows)
+    make = lambda: np.frombuffer(chance.bytes(rows * 3 * DTYPES[datatype].itemsize), DTYPES[datatype]).reshape(rows, 3)  # noqa: E731
+    arrays = {"y": make(), "x": make()}
+    outputs = [{"name": f"{name}_out", "parameters": {"binary_data": True}} for name in "xy"]
+    wishes = {"parameter": ALL, "outputs": {"outputs": outputs}, "id": {"id": "request 7", **ALL}}
+    text, body = binary_text(arrays, **wishes[wish])
+    request, encode = learned(signature, text, body)
+    _, express, seen, served = made(signature)
+    connection = Connection(express)
+    taken, size = connection.send(body, [(b"inference-header-content-length", b"%d" % len(text))])
+    assert taken == size
+    assert {name: array.tobytes() for name, array in seen[0].items()} == {
+        name: array.tobytes() for name, array in arrays.items()
+    }
+    reply = encode(InferenceResponse("m", 3, {f"{name}_out": request.inputs[name] for name in "xy"}, request.id))
+    head, got = body_of(connection.written[0])
+    assert got == (reply.body if isinstance(reply.body, bytes) else b"".join(reply.body))
+    lines = head.split(b"\r\n")
+    assert lines[:2] == [b"HTTP/1.1 200 OK", b"content-type: application/octet-stream"]
+    assert [b"%b: %b" % item for item in reply.headers] == [line for line in lines if line.startswith(b"inference-")]
+    assert served.inflight == connection.gate.outstanding == 0
+
+
+def test_binary_requests_of_one_pass_are_one_batch():
+    signature = echo()
+    _, express, seen, _ = made(signature)
+    connections = [Connection(express) for _ in range(3)]
+    express.alone = True
+    for at, connection in enumerate(connections):
+        array = np.full((1 + at % 2, 3), at, np.float32)
+        text, body = binary_text({"x": array}, **ALL)
+        learned(signature, text, body)
+        headers = {b"content-length": b"%d" % len(body), b"inference-header-content-length": b"%d" % len(text)}
+        head = b"POST /v2/models/m/infer HTTP/1.1" + b"".join(b"\r\n%b: %b" % item for item in headers.items())
+        express.know(head, ROUTE, headers, len(body))
+        assert connection.gate.take(head + b"\r\n\r\n" + body)
+    express.run_begun()
+    assert [len(item["x"]) for item in seen] == [4]
+    for at, connection in enumerate(connections):
+        got = body_of(connection.written[0])[1]
+        assert got.endswith(np.full((1 + at % 2, 3), at, np.float32).tobytes())
+        assert f'"shape":[{1 + at % 2},3]'.encode() in got
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{}, {"id": "ä", **ALL}, {"id": "a" * 257, **ALL}, {"id": '"', **ALL},
+     {"parameters": {"binary_data_output": True, "priority": 3}},
+     {"outputs": [{"name": "x_out", "parameters": {"binary_data": True}}]},
+     {"outputs": [{"name": name, "parameters": {"binary_data": True}} for name in ("y_out", "x_out")]},
+     {"outputs": [{"name": name, "parameters": {"binary_data": name == "x_out"}} for name in ("x_out", "y_out")]},
+     {"outputs": [{"name": f"{name}_out", "parameters": {"binary_data": True, "classification": 2}} for name in "xy"]}],
+)  # fmt: skip
+def test_other_wishes_go_the_ordinary_way(document):
+    signature = echo(names="xy")
+    text, body = binary_text({name: np.zeros((1, 3), np.float32) for name in "xy"}, **document)
+    learned(signature, text, body)
+    _, express, seen, _ = made(signature)
+    assert Connection(express).send(body, [(b"inference-header-content-length", b"%d" % len(text))])[0] == 0
+    assert seen == []
+
+
+@pytest.mark.parametrize("change", [b"", b"x", b"1234"])
+@pytest.mark.parametrize("length", [b"0", b"9999999", b"-1", b"x", b"1", b"9" * 30])
+def test_bodies_that_do_not_fit_their_head_go_the_ordinary_way(change, length):
+    signature = echo()
+    text, body = binary_text({"x": np.zeros((1, 3), np.float32)}, **ALL)
+    learned(signature, text, body)
+    _, express, seen, _ = made(signature)
+    wrong = body[:-1] if not change else body + change
+    for header in (length, b"%d" % len(text)):
+        assert Connection(express).send(wrong, [(b"inference-header-content-length", header)])[0] == 0
+    assert seen == []
+
+
+def test_a_head_that_was_not_read_before_goes_the_ordinary_way():
+    text, body = binary_text({"x": np.zeros((1, 3), np.float32)}, **ALL)
+    _, express, seen, _ = made(echo())
+    assert Connection(express).send(body, [(b"inference-header-content-length", b"%d" % len(text))])[0] == 0
+    assert seen == []
+
+
+def test_a_binary_answer_is_compressed_where_that_is_accepted():
+    signature = echo(shape=(-1, 300))
+    array = np.zeros((2, 300), np.float32)
+    text, body = binary_text({"x": array}, **ALL)
+    learned(signature, text, body)
+    _, express, _, _ = made(signature)
+    connection = Connection(express)
+    headers = [(b"inference-header-content-length", b"%d" % len(text)), (b"accept-encoding", b"gzip")]
+    assert connection.send(body, headers)[0]
+    (response,) = connection.written
+    head, got = body_of(b"".join(response) if isinstance(response, list) else response)
+    assert b"content-encoding: gzip" in head
+    assert b"inference-header-content-length: " in head
+    assert gzip.decompress(got).endswith(array.tobytes())

@@ -10,7 +10,7 @@ import os
 from types import ModuleType
 
 #: As in module.c: an extension that was built from other sources is not used.
-REVISION = 4
+REVISION = 5
 
 
 def _load() -> ModuleType | None:

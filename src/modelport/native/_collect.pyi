@@ -6,7 +6,12 @@ REVISION: int
 
 class Collector:
     def __new__(
-        cls, inputs: tuple[tuple[bytes, bytes, str, tuple[int, ...]], ...], most_requests: int, most_bytes: int, /
+        cls,
+        inputs: tuple[tuple[bytes, bytes, str, tuple[int, ...]], ...],
+        most_requests: int,
+        most_bytes: int,
+        plans: dict[bytes, tuple[int | bytes, ...]] | None,
+        /,
     ) -> Collector: ...
     def begin(self) -> bool: ...
     def close(self) -> tuple[int, int, bool, tuple[bytearray, ...]]: ...
@@ -17,12 +22,13 @@ class Collector:
         start: int,
         end: int,
         lines: tuple[bytes, bytes, bytes],
-        columns: tuple[tuple[bytes, bytes, bytes, bool], ...],
+        columns: tuple[tuple[bytes, bytes, bytes, int], ...],
+        binary: bool,
         started: int,
         finished: int,
         meter: memoryview[float],
         bounds: array[int],
-        slow: Callable[[int, bytes], None],
+        slow: Callable[[int, bytes, int], None],
         /,
     ) -> None: ...
     def done(self, index: int, /) -> None: ...
@@ -40,6 +46,7 @@ class Known:
         headers: Mapping[bytes, bytes],
         smallest: int,
         timeout: int,
+        json: int,
         /,
     ) -> Known: ...
 

@@ -2,19 +2,22 @@
  * collector.c. */
 
 #define MOST_OUTPUTS 16
+#define HEADER_LENGTH "inference-header-content-length: "
 #define TIMING 128 /* bytes for a server-timing header at most */
 
-/* One output: what stands before and behind the number of rows in an answer, and the rows of the whole batch as JSON. */
+/* One output: what stands before and behind the number of rows in an answer, and the rows of the whole batch, as JSON or
+ * as their bytes. */
 typedef struct {
     const char *before, *behind, *at, *end;
     Py_ssize_t before_size, behind_size;
-    int flat; /* one number per row: no brackets around rows */
+    Py_ssize_t flat; /* JSON: one number per row, no brackets around rows. Binary: the bytes of a row */
 } Column;
 
 typedef struct {
     const char *status, *common, *prefix;
     Py_ssize_t status_size, common_size, prefix_size;
     int64_t started, finished;
+    int binary;
     Column columns[MOST_OUTPUTS];
     Py_ssize_t columns_count;
 } Answers;
@@ -72,9 +75,42 @@ static int next_row(Column *column, const char **row, Py_ssize_t *size) {
     return stop > at;
 }
 
-/* The answer's body into the scratch; its size, or −1 with an exception set. */
-static Py_ssize_t put_body(Collector *self, Answers *answers, const Entry *entry) {
-    Py_ssize_t needed = answers->prefix_size + entry->id_size + 64, used;
+/* The bytes of an answer's outputs behind its JSON; NULL where they are too few. */
+static char *put_raws(Answers *answers, const Entry *entry, char *to) {
+    for (Py_ssize_t i = 0; i < answers->columns_count; i++) {
+        Column *column = &answers->columns[i];
+        Py_ssize_t size = entry->rows * column->flat;
+        if (column->end - column->at < size) {
+            PyErr_SetString(PyExc_ValueError, "an output has fewer rows than the requests");
+            return NULL;
+        }
+        to = put(to, column->at, size);
+        column->at += size;
+    }
+    return to;
+}
+
+/* The elements of an output in an answer's JSON, or, where they come behind it, how many bytes they are. */
+static char *put_elements(Answers *answers, Column *column, Py_ssize_t rows, char *to) {
+    if (answers->binary) {
+        return put(put_number(to, (uint64_t)(rows * column->flat)), "}},", 3);
+    }
+    for (Py_ssize_t row = 0; row < rows; row++) {
+        const char *text;
+        Py_ssize_t size;
+        if (!next_row(column, &text, &size)) {
+            PyErr_SetString(PyExc_ValueError, "an output has fewer rows than the requests");
+            return NULL;
+        }
+        to = put(to, text, size);
+        *to++ = ',';
+    }
+    return put(to - 1, "]},", 3);
+}
+
+/* The answer's body into the scratch; its size, or −1 with an exception set. `json`: how much of it is JSON. */
+static Py_ssize_t put_body(Collector *self, Answers *answers, const Entry *entry, Py_ssize_t *json) {
+    Py_ssize_t needed = answers->prefix_size + entry->id_size + 64;
     for (Py_ssize_t i = 0; i < answers->columns_count; i++) {
         Column *column = &answers->columns[i];
         needed += column->before_size + column->behind_size + (column->end - column->at) + 64;
@@ -94,36 +130,39 @@ static Py_ssize_t put_body(Collector *self, Answers *answers, const Entry *entry
         to = put(to, column->before, column->before_size);
         to = put_number(to, (uint64_t)entry->rows);
         to = put(to, column->behind, column->behind_size);
-        for (Py_ssize_t row = 0; row < entry->rows; row++) {
-            const char *text;
-            Py_ssize_t size;
-            if (!next_row(column, &text, &size)) {
-                PyErr_SetString(PyExc_ValueError, "an output has fewer rows than the requests");
-                return -1;
-            }
-            to = put(to, text, size);
-            *to++ = ',';
+        to = put_elements(answers, column, entry->rows, to);
+        if (to == NULL) {
+            return -1;
         }
-        to = put(to - 1, "]},", 3);
     }
-    used = put(to - 1, "]}", 2) - self->scratch;
-    return used;
+    to = put(to - 1, "]}", 2);
+    *json = to - self->scratch;
+    if (answers->binary) {
+        to = put_raws(answers, entry, to);
+    }
+    return to == NULL ? -1 : to - self->scratch;
 }
 
 /* The whole answer as bytes. */
-static PyObject *join_answer(Collector *self, const Answers *answers, const Entry *entry, Py_ssize_t size) {
-    char timing[TIMING], length[20];
+static PyObject *join_answer(Collector *self, const Answers *answers, const Entry *entry, Py_ssize_t size,
+                             Py_ssize_t json) {
+    char timing[TIMING], length[80];
     char *to = put_duration(timing, "server-timing: decode;dur=", entry->decoded - entry->received);
     to = put_duration(to, ", queue;dur=", answers->started - entry->decoded);
     to = put_duration(to, ", compute;dur=", answers->finished - answers->started);
     to = put(to, "\r\n\r\n", 4);
-    Py_ssize_t timing_size = to - timing, length_size = put_number(length, (uint64_t)size) - length;
+    Py_ssize_t timing_size = to - timing;
+    to = put(put_number(length, (uint64_t)size), "\r\n", 2);
+    if (answers->binary) {
+        to = put_number(put(to, HEADER_LENGTH, sizeof(HEADER_LENGTH) - 1), (uint64_t)json);
+        to = put(to, "\r\n", 2);
+    }
+    Py_ssize_t length_size = to - length;
     PyObject *whole = PyBytes_FromStringAndSize(
-        NULL, answers->status_size + length_size + 2 + answers->common_size + timing_size + size);
+        NULL, answers->status_size + length_size + answers->common_size + timing_size + size);
     if (whole != NULL) {
         to = put(PyBytes_AS_STRING(whole), answers->status, answers->status_size);
         to = put(to, length, length_size);
-        to = put(to, "\r\n", 2);
         to = put(to, answers->common, answers->common_size);
         to = put(to, timing, timing_size);
         put(to, self->scratch, size);
@@ -134,16 +173,16 @@ static PyObject *join_answer(Collector *self, const Answers *answers, const Entr
 /* Answers one request, or leaves it to `slow`. */
 static int answer_one(Collector *self, Answers *answers, Py_ssize_t index, PyObject *slow) {
     Entry *entry = &self->entries[index];
-    Py_ssize_t size = put_body(self, answers, entry);
+    Py_ssize_t json, size = put_body(self, answers, entry, &json);
     if (size < 0) {
         return -1;
     }
     Gate *gate = entry->gate;
     PyObject *done = NULL;
     if (gate->slow || size >= entry->known->smallest) {
-        done = PyObject_CallFunction(slow, "ny#", index, self->scratch, size);
+        done = PyObject_CallFunction(slow, "ny#n", index, self->scratch, size, json);
     } else if (gate->write != NULL) {
-        PyObject *whole = join_answer(self, answers, entry, size);
+        PyObject *whole = join_answer(self, answers, entry, size, json);
         if (whole == NULL) {
             return -1;
         }
@@ -210,7 +249,7 @@ static int read_columns(PyObject *given, Answers *answers) {
         const char *text;
         Py_ssize_t size;
         PyObject *item = PyTuple_GET_ITEM(given, i);
-        if (!PyTuple_Check(item) || !PyArg_ParseTuple(item, "y#y#y#p", &column->before, &column->before_size,
+        if (!PyTuple_Check(item) || !PyArg_ParseTuple(item, "y#y#y#n", &column->before, &column->before_size,
                                                       &column->behind, &column->behind_size, &text, &size,
                                                       &column->flat)) {
             if (!PyErr_Occurred()) {
@@ -218,30 +257,30 @@ static int read_columns(PyObject *given, Answers *answers) {
             }
             return -1;
         }
-        if (size < 2 || text[0] != '[' || text[size - 1] != ']') {
-            PyErr_SetString(PyExc_ValueError, "an output's text is a JSON list");
+        if (answers->binary ? column->flat < 0 : (size < 2 || text[0] != '[' || text[size - 1] != ']')) {
+            PyErr_SetString(PyExc_ValueError, "an output's text is a JSON list, or bytes whose rows have a size");
             return -1;
         }
-        column->at = text + 1;
-        column->end = text + size - 1;
+        column->at = answers->binary ? text : text + 1;
+        column->end = answers->binary ? text + size : text + size - 1;
     }
     return 0;
 }
 
-/* answer(start, end, (status, common, prefix), columns, started, finished, meter, bounds, slow): write the answers to the
+/* answer(start, end, (status, common, prefix), columns, binary, started, finished, meter, bounds, slow): write the answers to the
  * requests from `start` up to `end`, and count them. `status` are the first lines up to content-length's number,
  * `common` the further header lines, `prefix` is the beginning of the body; `columns` are tuples (before, behind, text,
- * flat) for each output; `meter` is a row of doubles, `bounds` are the histogram's as 64-bit integers;
- * `slow(index, body)` answers those that need more. */
+ * flat) for each output, or, where it is `binary`, (before, behind, bytes, bytes of a row); `meter` is a row of doubles, `bounds` are the histogram's as 64-bit integers;
+ * `slow(index, body, json)` answers those that need more. */
 static PyObject *collector_answer(Collector *self, PyObject *args) {
     Answers answers;
     Py_ssize_t start, end;
     PyObject *columns, *slow;
     Py_buffer meter, bounds;
     long long started, finished;
-    if (!PyArg_ParseTuple(args, "nn(y#y#y#)O!LLw*y*O", &start, &end, &answers.status, &answers.status_size,
+    if (!PyArg_ParseTuple(args, "nn(y#y#y#)O!pLLw*y*O", &start, &end, &answers.status, &answers.status_size,
                           &answers.common, &answers.common_size, &answers.prefix, &answers.prefix_size, &PyTuple_Type,
-                          &columns, &started, &finished, &meter, &bounds, &slow)) {
+                          &columns, &answers.binary, &started, &finished, &meter, &bounds, &slow)) {
         return NULL;
     }
     Py_ssize_t buckets = bounds.len / 8, at = start;

@@ -287,3 +287,65 @@ int read_body(Collector *collector, const char *at, const char *end, Body *body)
     body->id_size = id.size;
     return going == 0 && text.at == text.end && body->rows > 0;
 }
+
+/* Whether the collector's last plan is that of this head; otherwise it is looked up. −1: an exception is set. */
+static int find_plan(Collector *collector, const char *at, Py_ssize_t size) {
+    PyObject *last = collector->plan_head;
+    if (last != NULL && PyBytes_GET_SIZE(last) == size && memcmp(PyBytes_AS_STRING(last), at, (size_t)size) == 0) {
+        return 1;
+    }
+    PyObject *head = PyBytes_FromStringAndSize(at, size);
+    if (head == NULL) {
+        return -1;
+    }
+    PyObject *plan = PyDict_GetItemWithError(collector->plans, head);
+    if (plan == NULL || !PyTuple_Check(plan) || PyTuple_GET_SIZE(plan) != 2 + collector->inputs_count ||
+        !PyBytes_Check(PyTuple_GET_ITEM(plan, 1)) || PyBytes_GET_SIZE(PyTuple_GET_ITEM(plan, 1)) > LONGEST_ID) {
+        Py_DECREF(head);
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    Py_XSETREF(collector->plan_head, head);
+    Py_XSETREF(collector->plan, Py_NewRef(plan));
+    return 1;
+}
+
+/* Copies one input's rows; where its bytes end, or NULL where there are too few, or with an exception set. */
+static const char *take_raw(Collector *collector, Py_ssize_t index, Py_ssize_t rows, const char *at, const char *end) {
+    if (index < 0 || index >= collector->inputs_count) {
+        return NULL;
+    }
+    Input *input = &collector->inputs[index];
+    Py_ssize_t row = input->elements * input->size, before = collector->rows * row;
+    if (rows > collector->most_bytes / row || end - at < rows * row) {
+        return NULL;
+    }
+    if (before + rows * row > PyByteArray_GET_SIZE(input->rows) && reserve(input, before + rows * row) < 0) {
+        return NULL;
+    }
+    memcpy(PyByteArray_AS_STRING(input->rows) + before, at, (size_t)(rows * row));
+    return at + rows * row;
+}
+
+int read_binary(Collector *collector, const char *at, const char *end, Py_ssize_t json, Body *body) {
+    int found = collector->plans == NULL ? 0 : find_plan(collector, at, json);
+    if (found != 1) {
+        return found;
+    }
+    Py_ssize_t rows = PyLong_AsSsize_t(PyTuple_GET_ITEM(collector->plan, 0));
+    unsigned seen = 0;
+    at += json;
+    for (int i = 0; i < collector->inputs_count && rows > 0; i++) {
+        Py_ssize_t index = PyLong_AsSsize_t(PyTuple_GET_ITEM(collector->plan, 2 + i));
+        at = take_raw(collector, index, rows, at, end);
+        if (at == NULL) {
+            return PyErr_Occurred() ? -1 : 0;
+        }
+        seen |= 1u << index;
+    }
+    PyObject *id = PyTuple_GET_ITEM(collector->plan, 1);
+    *body = (Body){rows, PyBytes_AS_STRING(id), PyBytes_GET_SIZE(id)};
+    if (PyErr_Occurred()) {
+        return -1;
+    }
+    return rows > 0 && at == end && seen == (1u << collector->inputs_count) - 1;
+}

@@ -66,6 +66,8 @@ typedef struct {
     Py_ssize_t ids_size, ids_capacity;
     char *scratch; /* for the reply that is being written */
     Py_ssize_t scratch_capacity;
+    PyObject *plans; /* dict: the JSON head of a binary request → (rows, id, input, …); NULL where bodies are JSON alone */
+    PyObject *plan_head, *plan; /* the last one; owned */
 } Collector;
 
 /* The way from a route to the collector of the version that answers for it now. */
@@ -83,6 +85,7 @@ typedef struct Known {
     Port *port;
     PyObject *headers; /* for those who answer the slow way */
     Py_ssize_t length;
+    Py_ssize_t json; /* how much of it is a JSON head with binary tensors behind it; −1: all of it is JSON */
     Py_ssize_t smallest; /* a reply from this size on is compressed: not here */
     int64_t timeout;     /* nanoseconds, or 0 */
 } Known;
@@ -120,7 +123,10 @@ static inline Py_ssize_t bucket_of(int64_t time, Py_ssize_t buckets, const int64
  * wrong. −1: an exception is set. */
 int read_body(Collector *collector, const char *at, const char *end, Body *body);
 
-/* Counts what read_body has read. −1: an exception is set. */
+/* The same for a JSON head of `json` bytes that is among the collector's plans, and binary tensors behind it. */
+int read_binary(Collector *collector, const char *at, const char *end, Py_ssize_t json, Body *body);
+
+/* Counts what was read. −1: an exception is set. */
 int collect_add(Collector *collector, Gate *gate, Known *known, const Body *body, int64_t received, int64_t decoded);
 
 #endif

@@ -64,11 +64,16 @@ static int read_input(PyObject *given, Input *input) {
     return input->rows == NULL ? -1 : read_shape(shape, input);
 }
 
-/* Collector(inputs, most_requests, most_bytes): inputs are tuples (name, datatype, code, shape). */
+/* Collector(inputs, most_requests, most_bytes, plans): inputs are tuples (name, datatype, code, shape); `plans` is None,
+ * or a dict of what the JSON heads of binary requests mean. */
 static PyObject *collector_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-    PyObject *inputs;
+    PyObject *inputs, *plans;
     Py_ssize_t most_requests, most_bytes;
-    if (!PyArg_ParseTuple(args, "O!nn", &PyTuple_Type, &inputs, &most_requests, &most_bytes)) {
+    if (!PyArg_ParseTuple(args, "O!nnO", &PyTuple_Type, &inputs, &most_requests, &most_bytes, &plans)) {
+        return NULL;
+    }
+    if (plans != Py_None && !PyDict_Check(plans)) {
+        PyErr_SetString(PyExc_TypeError, "plans are a dict, or None");
         return NULL;
     }
     Py_ssize_t count = PyTuple_GET_SIZE(inputs);
@@ -81,6 +86,7 @@ static PyObject *collector_new(PyTypeObject *type, PyObject *args, PyObject *kwa
     }
     self->most_requests = most_requests;
     self->most_bytes = most_bytes;
+    self->plans = plans == Py_None ? NULL : Py_NewRef(plans);
     self->inputs = PyMem_Calloc((size_t)count, sizeof(Input));
     if (self->inputs == NULL) {
         Py_DECREF(self);
@@ -151,6 +157,9 @@ static void collector_dealloc(Collector *self) {
         Py_XDECREF(self->inputs[i].datatype);
         Py_XDECREF(self->inputs[i].rows);
     }
+    Py_XDECREF(self->plans);
+    Py_XDECREF(self->plan_head);
+    Py_XDECREF(self->plan);
     PyMem_Free(self->inputs);
     PyMem_Free(self->entries);
     PyMem_Free(self->ids);

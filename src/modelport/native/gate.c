@@ -78,12 +78,16 @@ PyTypeObject PortType = {
     .tp_clear = (inquiry)port_clear,
 };
 
-/* Known(head, port, length, headers, smallest, timeout) */
+/* Known(head, port, length, headers, smallest, timeout, json) */
 static PyObject *known_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     PyObject *head, *port, *headers;
-    Py_ssize_t length, smallest;
+    Py_ssize_t length, smallest, json;
     long long timeout;
-    if (!PyArg_ParseTuple(args, "SO!nOnL", &head, &PortType, &port, &length, &headers, &smallest, &timeout)) {
+    if (!PyArg_ParseTuple(args, "SO!nOnLn", &head, &PortType, &port, &length, &headers, &smallest, &timeout, &json)) {
+        return NULL;
+    }
+    if (json < -1 || json > length) {
+        PyErr_SetString(PyExc_ValueError, "the JSON head is longer than the body");
         return NULL;
     }
     if (length < 0 || timeout < 0 || timeout > INT64_MAX / 2) {
@@ -96,6 +100,7 @@ static PyObject *known_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         self->headers = Py_NewRef(headers);
         self->length = length;
         self->smallest = smallest;
+        self->json = json;
         self->timeout = timeout;
         self->head = PyBytes_FromStringAndSize(NULL, PyBytes_GET_SIZE(head) + 4);
         if (self->head == NULL) {
@@ -254,7 +259,9 @@ static Py_ssize_t take_request(Gate *self, const char *at, const char *end) {
         taken = PyErr_Occurred() ? -1 : 0;
     } else if (!is_full(collector) && (self->outstanding == 0 || self->collector == collector)) {
         Py_INCREF((PyObject *)collector);
-        int good = read_body(collector, start, start + known->length, &body);
+        const char *stop = start + known->length;
+        int good = known->json < 0 ? read_body(collector, start, stop, &body)
+                                   : read_binary(collector, start, stop, known->json, &body);
         if (good == 1) {
             good = collect_add(collector, self, known, &body, received, collect_now()) < 0 ? -1 : 1;
         }

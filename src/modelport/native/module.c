@@ -3,7 +3,7 @@
 
 #include "collect.h"
 
-#define REVISION 4 /* as in __init__.py: a build of other sources is not used */
+#define REVISION 5 /* as in __init__.py: a build of other sources is not used */
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,

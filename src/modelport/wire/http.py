@@ -67,15 +67,28 @@ Encode = Callable[[InferenceResponse], HttpReply]
 
 #: One input of every row: its name, its datatype, the letter of its elements in `struct`, its shape.
 RowInput = tuple[bytes, bytes, str, tuple[int, ...]]
-#: One output: what stands before and behind the number of rows, the rows as JSON, whether they are single numbers.
-Column = tuple[bytes, bytes, bytes, bool]
+#: One output: what stands before and behind the number of rows, then the rows: as JSON, and whether they are single
+#: numbers; or as bytes, and how many a row has.
+Column = tuple[bytes, bytes, bytes, int]
+#: What the JSON head of a request with binary tensors means: the rows, its id, and the inputs' places in their order.
+RowPlan = tuple[int | bytes, ...]
 
 
 class RowForm(Protocol):
-    """How a dialect writes requests and answers that are rows of a batch; it has it as its attribute `rows`."""
+    """How a dialect writes requests and answers that are rows of a batch. Its `row_form` says which a request has."""
+
+    #: Tells the forms of one dialect apart.
+    name: str
+    #: Whether tensors are bytes behind the JSON.
+    binary: bool
+    #: Of the answers.
+    content_type: bytes
 
     def inputs(self, signature: Signature) -> tuple[RowInput, ...] | None:
         """The inputs of a signature whose rows all have one size; None for any other."""
+
+    def plans(self, signature: Signature) -> dict[bytes, RowPlan] | None:
+        """What heads of binary requests mean, as far as they were read before; None where requests are JSON alone."""
 
     def row_bytes(self, inputs: tuple[RowInput, ...]) -> int:
         """The size of one row of all inputs."""
@@ -84,10 +97,13 @@ class RowForm(Protocol):
         """How the body of every answer of a version begins."""
 
     def columns(self, outputs: Mapping[str, Array], known: dict[str, Any]) -> tuple[Column, ...] | None:
-        """The outputs of a batch as text; None where that can't be cut into rows.
+        """The outputs of a batch as text or bytes; None where that can't be cut into rows.
 
         `known` is what it remembers of a version's outputs, empty at first.
         """
+
+    def reply(self, body: bytes, json: int) -> HttpReply:
+        """An answer that was put together of the columns; its first `json` bytes are its JSON."""
 
     def encode(self, response: InferenceResponse) -> HttpReply:
         """The answer to one request: the same as what is cut out of the columns."""

@@ -16,9 +16,10 @@ from modelport.core.datatypes import Array, datatype_of, dtype_of
 from modelport.core.errors import InvalidInputError, ModelportError
 from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.core.signature import Signature
-from modelport.wire.http import MODEL_PATH, STATUS, Buffer, HttpCall, HttpReply, error_headers
+from modelport.wire.http import MODEL_PATH, STATUS, Buffer, HttpCall, HttpReply, RowForm, error_headers
 from modelport.wire.json_tensors import array_from_json, dumps, json_elements, loads
 from modelport.wire.open_inference_binary import BINARY, HEADER_LENGTH, encode_tensors, recall, remember
+from modelport.wire.open_inference_binary_rows import OpenInferenceBinaryRows, remember_rows
 from modelport.wire.open_inference_inputs import check_declared
 from modelport.wire.open_inference_quick import Reader, encode_json, envelope_of, quick_reader
 from modelport.wire.open_inference_rows import OpenInferenceRows
@@ -74,11 +75,19 @@ class OpenInference:
 
     name = "open_inference"
     patterns = (rf"/v2/{MODEL_PATH}/infer",)
-    rows = OpenInferenceRows()
 
     def model_of(self, headers: Mapping[bytes, bytes]) -> str | None:
         """The path always names the model."""
         return None
+
+    def row_form(self, headers: Mapping[bytes, bytes], length: int) -> tuple[RowForm, int] | None:
+        """How a request with these headers can be read as rows, and how long its JSON is (−1: its whole `length`)."""
+        given = headers.get(HEADER_LENGTH)
+        if given is None:
+            return _JSON_ROWS, -1
+        if not given.isdigit() or not 0 < int(given[:15]) <= length or len(given) > 15:
+            return None
+        return _BINARY_ROWS, int(given)
 
     def decode(self, call: HttpCall, signature: Signature) -> tuple[InferenceRequest, Any]:
         """Read a request: JSON, JSON followed by binary tensors, or the raw bytes of the only input."""
@@ -104,6 +113,9 @@ class OpenInference:
         plain = all(tensor.parameters and tensor.parameters.keys() == _ONLY_SIZE for tensor in read.inputs)
         if plain and "forms" not in getattr(encode, "keywords", {}):
             remember(signature, bytes(view[:length]), request, encode)
+            remember_rows(
+                signature, bytes(view[:length]), request, getattr(encode, "keywords", {}).get("binary", _NONE)
+            )
         return request, encode
 
     def _decode_body(
@@ -292,3 +304,8 @@ def _encode_binary(response: InferenceResponse, binary: frozenset[str], forms: O
     if not buffers and not binary:
         return HttpReply(text)
     return HttpReply([text, *buffers], 200, BINARY, ((HEADER_LENGTH, b"%d" % len(text)),))
+
+
+_NONE: frozenset[str] = frozenset()
+_JSON_ROWS = OpenInferenceRows()
+_BINARY_ROWS = OpenInferenceBinaryRows(lambda response: _encode_binary(response, frozenset(response.outputs)))

@@ -65,7 +65,7 @@ def recall(signature: Signature, body: Buffer, length: int) -> tuple[InferenceRe
 
 def remember(signature: Signature, head: bytes, request: InferenceRequest, encode: Any) -> None:
     """Remember a head that was read the careful way, all of whose tensors are binary."""
-    if len(head) > _LONGEST or not all(_is_plain(array) for array in request.inputs.values()):
+    if len(head) > _LONGEST or not all(is_plain(array) for array in request.inputs.values()):
         return
     plans: dict[bytes, Plan] = signature.memo.setdefault(_PLANS, {})
     if len(plans) >= _REMEMBERED:
@@ -85,7 +85,7 @@ def encode_tensors(response: InferenceResponse) -> HttpReply | None:
         outputs = response.outputs
     else:
         outputs = response.outputs
-    if not all(_is_plain(array) for array in outputs.values()):
+    if not all(is_plain(array) for array in outputs.values()):
         return None
     before, after = _head(response, outputs)
     return _reply(response, before, after, [_raw(array) for array in outputs.values()])
@@ -96,7 +96,7 @@ def _encode_row(response: BatchedResponse) -> HttpReply | None:
     batch = response.batch
     rows = batch.memo.get(_ROWS)
     if rows is None:
-        if not all(_is_plain(array) and len(array) for array in batch.outputs.values()):
+        if not all(is_plain(array) and len(array) for array in batch.outputs.values()):
             return None
         one = {name: array[:1] for name, array in batch.outputs.items()}
         raws = [(array.tobytes(), array.nbytes // len(array)) for array in batch.outputs.values()]
@@ -141,6 +141,6 @@ def _raw(array: Array) -> Buffer:
     return array.tobytes() if array.nbytes <= _COPIED else raw_from_array(array)
 
 
-def _is_plain(array: Array) -> bool:
+def is_plain(array: Array) -> bool:
     """Numbers whose bytes on the wire are those in memory: not BOOL, whose every byte but 0 is true, and not BYTES."""
     return array.dtype.kind in "fiuV"

@@ -16,7 +16,7 @@ import orjson
 from modelport.core.datatypes import DTYPES, Array, datatype_of
 from modelport.core.messages import InferenceResponse
 from modelport.core.signature import Signature, TensorSpec
-from modelport.wire.http import Column, HttpReply, RowInput
+from modelport.wire.http import JSON, Column, HttpReply, RowInput, RowPlan
 from modelport.wire.open_inference_quick import FORMATS, encode_json
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
@@ -27,12 +27,20 @@ _MOST, _MOST_DIMENSIONS = 16, 8
 class OpenInferenceRows:
     """Stateless; one object serves all versions."""
 
+    name = "json"
+    binary = False
+    content_type = JSON
+
     def inputs(self, signature: Signature) -> tuple[RowInput, ...] | None:
         """The inputs of a signature whose rows all have one size; None for any other."""
         if not (signature.batched and 0 < len(signature.inputs) <= _MOST and len(signature.outputs) <= _MOST):
             return None
         found = [_row_input(spec) for spec in signature.inputs]
         return None if None in found else tuple(item for item in found if item is not None)
+
+    def plans(self, signature: Signature) -> dict[bytes, RowPlan] | None:
+        """None: JSON is all there is."""
+        return None
 
     def row_bytes(self, inputs: tuple[RowInput, ...]) -> int:
         """The size of one row of all inputs."""
@@ -61,6 +69,10 @@ class OpenInferenceRows:
             columns.append((head.before, head.after, text, head.flat))
         return tuple(columns) or None
 
+    def reply(self, body: bytes, json: int) -> HttpReply:
+        """As it is."""
+        return HttpReply(body)
+
     def encode(self, response: InferenceResponse) -> HttpReply:
         """The answer to one request: the same as what is cut out of the columns."""
         return encode_json(response)
@@ -78,7 +90,7 @@ def _row_input(spec: TensorSpec) -> RowInput | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Head:
+class RowHead:
     """What stands around each row of an output of that type; `shape` is that of a row."""
 
     dtype: np.dtype[Any]
@@ -88,7 +100,7 @@ class _Head:
     flat: bool
 
 
-def _head(name: str, array: Array) -> _Head:
+def _head(name: str, array: Array) -> RowHead:
     before = orjson.dumps({"name": name, "datatype": datatype_of(array)})[:-1] + b',"shape":['
     after = b"".join(b",%d" % size for size in array.shape[1:]) + b'],"data":['
-    return _Head(array.dtype, array.shape[1:], before, after, array.ndim == 1)
+    return RowHead(array.dtype, array.shape[1:], before, after, array.ndim == 1)

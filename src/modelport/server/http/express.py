@@ -29,10 +29,10 @@ from modelport.engine.metrics.metrics import BUCKETS_NS
 from modelport.native import collect
 from modelport.server.http.about import about, timing
 from modelport.server.http.asked import asked
-from modelport.server.http.exchange import OK_JSON, Exchange
+from modelport.server.http.exchange import Exchange
 from modelport.server.http.routes import Route
 from modelport.wire.compression import SMALLEST, compress
-from modelport.wire.http import HttpReply, RowForm
+from modelport.wire.http import RowForm
 
 if TYPE_CHECKING:
     from uvicorn.server import ServerState
@@ -49,9 +49,7 @@ _REMEMBERED = 2048
 _COLLECTED = 1024
 _STATION = "http.express."
 #: Headers that mean more than the express way looks at. What begins to look at another header adds it here.
-_UNUSUAL = frozenset(
-    (b"content-encoding", b"inference-header-content-length", b"x-request-priority", b"traceparent", b"tracestate")
-)
+_UNUSUAL = frozenset((b"content-encoding", b"x-request-priority", b"traceparent", b"tracestate"))
 
 
 class Answering(Protocol):
@@ -71,6 +69,7 @@ class _Station:
     collector: Collector
     inputs: list[tuple[str, np.dtype[Any], tuple[int, ...]]]
     prefix: bytes
+    status: bytes
     lines: bytes
     meter: memoryview[float]
     known: dict[str, Any] = field(default_factory=dict)
@@ -87,7 +86,7 @@ class Express:
         """`pipelined`: requests of one connection that may wait here at most."""
         self._engine, self._pipelined, self._body_bytes = engine, pipelined, body_bytes
         self._heads: dict[bytes, Known] = {}
-        self._ports: dict[Route, Port] = {}
+        self._ports: dict[tuple[Route, str], Port] = {}
         self.state: ServerState | None = None
         #: Whether there is one connection only: nobody else's requests can come in this pass of the event loop.
         self.alone = False
@@ -101,8 +100,8 @@ class Express:
 
     def know(self, head: bytes, route: Route, headers: Mapping[bytes, bytes], length: int) -> None:
         """Remember a head that the parser found in order, where requests that have it may come this way."""
-        form = getattr(route.dialect, "rows", None)
-        if collect is None or form is None or route.model is None or route.error is not None:
+        form_of = getattr(route.dialect, "row_form", None)
+        if collect is None or form_of is None or route.model is None or route.error is not None:
             return
         if not _UNUSUAL.isdisjoint(headers) or length > self._engine.settings.inline_bytes:
             return
@@ -110,22 +109,28 @@ class Express:
             seconds = asked(headers).seconds
         except ModelportError:
             return
+        found = form_of(headers, length)
+        if found is None:
+            return
+        form, json = found
         if len(self._heads) >= _REMEMBERED:
             self._heads.clear()
         smallest = SMALLEST if headers.get(b"accept-encoding", b"identity") != b"identity" else sys.maxsize
         limit = 0 if seconds is None else max(int(seconds * 1e9), 1)
-        self._heads[head] = collect.Known(head, self._port(route, form), length, headers, smallest, limit)
+        self._heads[head] = collect.Known(head, self._port(route, form), length, headers, smallest, limit, json)
 
     def _port(self, route: Route, form: RowForm) -> Port:
-        port = self._ports.get(route)
+        port = self._ports.get((route, form.name))
         if port is None:
             assert collect is not None
             if len(self._ports) >= _REMEMBERED:
                 self._ports.clear()
-            port = self._ports[route] = collect.Port(partial(self._open, route, form))
+            port = self._ports[route, form.name] = collect.Port(
+                partial(self._open, route, form, f"{_STATION}{route.dialect.name}.{form.name}")
+            )
         return port
 
-    def _open(self, route: Route, form: RowForm) -> Collector | None:
+    def _open(self, route: Route, form: RowForm, key: str) -> Collector | None:
         """The collector of the version that answers now, which runs at the end of this pass; None where none may."""
         try:
             served = self._engine.find(route.model, route.version)
@@ -133,9 +138,9 @@ class Express:
             return None
         if not self._engine.tick.takes(served):
             return None
-        station = served.signature.memo.get(_STATION + route.dialect.name)
+        station = served.signature.memo.get(key)
         if station is None or (station is not _NOWHERE and station.served is not served):
-            station = self._prepare(served, route, form)
+            station = self._prepare(served, route, form, key)
         if station is _NOWHERE:
             return None
         collector: Collector = station.collector
@@ -152,9 +157,9 @@ class Express:
         while self._begun:
             self._run(self._begun.pop())
 
-    def _prepare(self, served: ServedVersion, route: Route, form: RowForm) -> Any:
+    def _prepare(self, served: ServedVersion, route: Route, form: RowForm, key: str) -> Any:
         """The version's station, remembered for as long as it is served."""
-        memo, key = served.signature.memo, _STATION + route.dialect.name
+        memo = served.signature.memo
         memo[key] = self._station(served, route, form) or _NOWHERE
         served.on_close.append(lambda: memo.pop(key, None))
         return memo[key]
@@ -169,9 +174,10 @@ class Express:
             served,
             route,
             form,
-            collect.Collector(inputs, _COLLECTED, most),
+            collect.Collector(inputs, _COLLECTED, most, form.plans(served.signature)),
             [(name.decode(), DTYPES[datatype.decode()], shape[1:]) for name, datatype, _, shape in inputs],
             form.prefix(served.model, served.version),
+            b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ncontent-length: " % form.content_type,
             about(served).lines,
             served.meter(route.dialect.name).row,
         )
@@ -210,9 +216,10 @@ class Express:
                 self._answer_each(station, arrays, start, end, ran)
                 return
             started, finished, _ = ran
-            lines = (OK_JSON, self._common_lines() + station.lines, station.prefix)
+            lines = (station.status, self._common_lines() + station.lines, station.prefix)
             slow = partial(self._answer_slowly, station, started, finished)
-            collector.answer(start, end, lines, columns, started, finished, station.meter, BUCKETS_NS, slow)
+            binary, meter = station.form.binary, station.meter
+            collector.answer(start, end, lines, columns, binary, started, finished, meter, BUCKETS_NS, slow)
         except Exception as error:
             served = station.served
             _log.exception("a batch of %s@%d was answered with an internal error", served.model, served.version)
@@ -241,13 +248,16 @@ class Express:
             lane.reply_express(exchange)
             collector.done(index)
 
-    def _answer_slowly(self, station: _Station, started: int, finished: int, index: int, body: bytes) -> None:
+    def _answer_slowly(
+        self, station: _Station, started: int, finished: int, index: int, body: bytes, json: int
+    ) -> None:
         """A reply that is to be compressed, or the last one of its connection."""
         lane, headers, *_, received, decoded, _ = station.collector.request(index)
         exchange = self._exchange(station, headers)
         request = InferenceRequest({}, received=received, decoded=decoded, started=started, finished=finished)
         exchange.about, exchange.timing = about(station.served), timing(request)
-        exchange.reply = compress(HttpReply(body), headers.get(b"accept-encoding", b"identity"))
+        reply = station.form.reply(body, json)
+        exchange.reply = compress(reply, headers.get(b"accept-encoding", b"identity"))
         lane.reply_express(exchange)
 
     def _fail(self, station: _Station, start: int, end: int, error: ModelportError) -> None:
