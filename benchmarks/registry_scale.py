@@ -1,4 +1,4 @@
-"""How fast a large registry answers: 10,000 versions and a million events.
+"""How fast a large registry answers: 10,000 versions and a million events, 10,000 evaluations and 100,000 outcomes.
 
     python benchmarks/registry_scale.py
     python benchmarks/registry_scale.py --registry postgresql://user@/name?host=/tmp/socket
@@ -13,7 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,11 @@ import sqlalchemy as sa
 from modelport.artifacts.local import LocalStore
 from modelport.db.database import Database
 from modelport.db.opening import open_database
-from modelport.db.schema import aliases, chain, events, models, tags, version_files, versions
+from modelport.db.schema import aliases, chain, evaluations, events, models, outcomes, tags, version_files, versions
 from modelport.registry.events import BEGINNING, Change, event_row
 from modelport.registry.packing import Inspected, Packed, Said, pack
 from modelport.registry.records import By
+from modelport.registry.releases import RolloutChange, RolloutPlan
 from modelport.registry.sql import SqlRegistry
 from modelport.registry.transfers import push_packed
 
@@ -34,6 +35,7 @@ BY = By("ann", "a benchmark")
 BATCH = 5000
 START = 1_700_000_000_000_000
 Row = dict[str, Any]
+OUTCOME: Row = {"outcome": 1.0, "note": "", "at": START}
 
 
 def main() -> None:
@@ -51,13 +53,13 @@ def main() -> None:
         packed = pack(Path(folder) / "model", (), Inspected("onnx"), Said("ann", {"accuracy": 0.98}))
         fill(database, packed, arguments.versions, arguments.events)
         print(f"filled in {time.perf_counter() - begun:.0f} s")
-        ask(SqlRegistry(database, store), packed)
+        ask(database, store, packed)
         database.close()
 
 
-def fill(database: Database, packed: Packed, count: int, most: int) -> None:
+def fill(database: Database, packed: Packed, many: int, most: int) -> None:
     """Models, versions, aliases and tags, and then events about them until there are enough."""
-    numbers = {f"model-{at:03}": count // 2 // MODELS for at in range(MODELS)} | {"fraud": count - count // 2}
+    numbers = {f"model-{at:03}": many // 2 // MODELS for at in range(MODELS)} | {"fraud": many - many // 2}
     with database.write() as connection:
         log = Log(connection)
         text = packed.manifest.to_json().decode()
@@ -72,7 +74,7 @@ def fill(database: Database, packed: Packed, count: int, most: int) -> None:
         names = list(numbers)
         while log.seq < most:  # every other one about the largest model
             name = "fraud" if log.seq % 2 else names[log.seq % len(names)]
-            kind, subject = [("described", ""), ("tag.set", "team"), ("alias.set", "production")][log.seq % 3]
+            kind, subject = [("described", ""), ("tag.set", "team"), ("promoted", "production")][log.seq % 3]
             log.add(Change(kind, name, 1 + log.seq % numbers[name], subject, {"value": "risk"}))
         log.end()
     if not database.is_sqlite:
@@ -112,25 +114,41 @@ def tables(packed: Packed, text: str, at: int, name: str, last: int) -> dict[sa.
     """The rows of one model."""
     manifest, first = packed.manifest, at * 1_000_000
     made = {"created_at": START, "created_by": "ann"}
-    same = {"digest": manifest.digest, "manifest_digest": "0" * 64, "manifest": text, "format": "onnx", "size": 7}
+    same = {"digest": manifest.digest, "manifest": text, "format": "onnx", "size": 7}
     same |= {"metrics": '{"accuracy":0.98}', "description": "a version", **made}
     numbers = range(1, last + 1)
     named = {"model_id": at, "name": "production", "version_id": first + 1, "changed_at": START, "changed_by": "ann"}
     return {
         models: [{"id": at, "name": name, "description": "a model", "last_number": last, **made}],
-        versions: [{"id": first + number, "model_id": at, "number": number, **same} for number in numbers],
+        versions: [
+            {"id": first + number, "model_id": at, "number": number, "manifest_digest": f"{first + number:064}", **same}
+            for number in numbers
+        ],
         version_files: [
             {"version_id": first + number, "path": "model", "digest": manifest.files[0].sha256} for number in numbers
         ],
         aliases: [named],
         tags: [{"model_id": at, "number": number, "name": "team", "value": "risk"} for number in (0, *numbers)],
+        evaluations: [{"version_id": first + number, **judged(number), **made} for number in numbers],
+        outcomes: [
+            {"model_id": at, "request_id": f"{at}-{item}", "version": 1 + item % 2, "rollout": 1, **OUTCOME}
+            for item in range(10 * last)
+        ],
     }
 
 
-def ask(registry: SqlRegistry, packed: Packed) -> None:
+def judged(number: int) -> Row:
+    """The rest of an evaluation's row."""
+    row = {"state": "done", "dataset": "test.csv", "dataset_digest": "0" * 64, "metrics": '{"accuracy":0.98}'}
+    return {**row, "document": f'{{"number":{number}}}'}
+
+
+def ask(database: Database, store: LocalStore, packed: Packed) -> None:
     """Time each question, and each change."""
+    registry = SqlRegistry(database, store)
     last = registry.history(limit=1)[0].seq
     middle = registry.history(before=last // 2, limit=1)[0].at
+    numbers = count(2)
     questions: dict[str, Callable[[], object]] = {
         "list 200 models": lambda: registry.models(limit=1000),
         "list the newest 100 of 5,000 versions": lambda: registry.versions("fraud"),
@@ -143,6 +161,14 @@ def ask(registry: SqlRegistry, packed: Packed) -> None:
         "history of a model, 100 from the middle": lambda: registry.history("fraud", last // 2),
         "history of a small model, newest 100": lambda: registry.history("model-007"),
         "aliases of a model half-way back": lambda: registry.aliases_at("fraud", middle),
+        "number of the last event": registry.head,
+        "what 201 models should serve, first": lambda: SqlRegistry(database, store).desired(),
+        "what 201 models should serve, again": registry.desired,
+        "evaluations of a model, newest 100": lambda: registry.evaluations("fraud"),
+        "outcomes of 50,000 requests": lambda: registry.outcomes("fraud"),
+        "promote a version": lambda: registry.promote("fraud", next(numbers), BY),
+        "roll back": lambda: registry.rollback("fraud", BY),
+        "begin and end a rollout": lambda: roll_out(registry, next(numbers)),
         "push a version": lambda: push_packed(registry, "fraud", packed, BY),
         "change a description": lambda: registry.describe("fraud", None, str(time.time_ns()), BY),
     }
@@ -151,6 +177,12 @@ def ask(registry: SqlRegistry, packed: Packed) -> None:
     begun = time.perf_counter()
     found = registry.verify()
     print(f"{'verify ' + str(found.events) + ' events':45} {time.perf_counter() - begun:6.1f} s")
+
+
+def roll_out(registry: SqlRegistry, number: int) -> None:
+    """A rollout in its two changes."""
+    begun = registry.start_rollout("fraud", RolloutPlan(number), BY)
+    registry.change_rollout(begun.id, RolloutChange(state="ended"), BY)
 
 
 def timed(question: Callable[[], object], times: int = 30) -> str:

@@ -1,4 +1,4 @@
-"""A program: many processes that push and set aliases on one registry at once. Prints what each of them did, as JSON.
+"""A program: many processes push, set aliases and promote on one registry at once. Prints what each did, as JSON.
 
 python registry_crowd.py URL FOLDER PROCESSES TURNS
 """
@@ -12,6 +12,7 @@ from modelport.artifacts.local import LocalStore
 from modelport.core.errors import ConflictError
 from modelport.db.opening import open_database
 from modelport.registry.records import By
+from modelport.registry.releases import RolloutPlan
 from modelport.registry.sql import SqlRegistry
 from modelport.registry.transfers import push_packed
 from modelport.testing.registry_contract import packed_file
@@ -31,7 +32,7 @@ def start(url, folder, number, turns, gate, opening):
     pid = os.fork()
     if pid:
         return pid, number
-    done = {"numbers": [], "won": [], "lost": 0, "error": ""}
+    done = {"numbers": [], "won": [], "lost": 0, "promoted": [], "beaten": 0, "started": 0, "error": ""}
     try:
         os.close(opening)
         os.read(gate, 1)  # all begin when the parent closes its end, with opening the database
@@ -56,6 +57,22 @@ def work(url, folder, number, turns, done):
             done["won"].append([present, made])
         except ConflictError:
             done["lost"] += 1
+        release(registry, made, by, done)
+
+
+def release(registry, number, by, done):
+    """Promote the version where nobody else was faster; else roll it out beside what is there, or give up."""
+    present = registry.model("fraud").aliases.get("live", 0)
+    try:
+        registry.promote("fraud", number, by, "live", present)
+        done["promoted"].append([present, number])
+    except ConflictError:
+        done["beaten"] += 1
+        try:
+            registry.start_rollout("fraud", RolloutPlan(number, alias="live"), by)
+            done["started"] += 1
+        except ConflictError:
+            pass
 
 
 if __name__ == "__main__":

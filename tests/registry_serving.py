@@ -7,6 +7,7 @@ import uvicorn
 
 from modelport.control.registry import Opened, registry_router
 from modelport.control.registry_content import content_router
+from modelport.control.registry_routers import release_routers
 from modelport.server.asgi.app import create_app
 
 
@@ -15,7 +16,7 @@ class RegistryServer:
 
     def __init__(self, make):
         opened = Opened(make)
-        app = create_app((registry_router(opened), content_router(opened)))
+        app = create_app((registry_router(opened), content_router(opened), *release_routers(opened)))
         config = uvicorn.Config(app, port=0, log_level="warning", lifespan="off")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)

@@ -11,6 +11,9 @@ from click.testing import CliRunner
 
 from modelport.cli.main import main
 from modelport.core.description import signature_from_dict
+from modelport.registry.opening import RegistrySettings, open_registry
+from modelport.registry.records import By
+from modelport.registry.releases import GateRules, RolloutChange, RolloutPlan, Verdict
 
 WAYS = ["home", "server"]
 
@@ -194,3 +197,43 @@ def test_a_server_without_a_registry_says_so(modelport, server):
 def test_the_program_does_it_too(tmp_path, model_folder):
     command = [sys.executable, "-m", "modelport", "push", model_folder / "iris.onnx", "--home", tmp_path]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.startswith("iris@1  sha256:")
+
+
+def test_the_history_tells_of_releases(modelport, model_folder, tmp_path):
+    for _ in range(3):
+        modelport("push", model_folder / "iris.onnx")
+    registry = open_registry(RegistrySettings(home=str(tmp_path / "home")))
+    by = By("ann", "a release")
+    registry.promote("iris", 1, by)
+    failed = (Verdict("accuracy > 0.9", False, "0.5"),)
+    registry.promote("iris", 2, by, verdicts=failed, forced=True)
+    registry.rollback("iris", by)
+    registry.set_gates("iris", GateRules(("accuracy > 0.9", "p99_ms < 20")), by)
+    registry.record_evaluation("iris", 3, {}, {"accuracy": 0.5}, "test.csv", "", by)
+    rollout = registry.start_rollout("iris", RolloutPlan(3, steps=(5.0, 100.0)), by)
+    assert "canary 1 of version 3, 5 % of production" in modelport("show", "iris")
+    registry.change_rollout(rollout.id, RolloutChange(step=1), by)
+    registry.change_rollout(rollout.id, RolloutChange(state="paused", reason="lunch"), by)
+    assert "100 % of production, paused" in modelport("show", "iris")
+    registry.change_rollout(rollout.id, RolloutChange(state="promoted"), by)
+    registry.set_gates("iris", None, by)
+    registry.close()
+    lines = modelport("history", "iris").splitlines()[1:]
+    said = (
+        "gates of iris removed",
+        "promoted iris@3 → production (was 1), by rollout 1",
+        "rollout 1 of iris@3 (production) promoted at 100 %",
+        "rollout 1 of iris@3 (production) paused at 100 %: lunch",
+        "rollout 1 of iris@3 (production) at 100 %",
+        "rollout 1 of iris@3 (production) started: canary 5, 100 %",
+        "iris@3 evaluated on test.csv (evaluation 1)",
+        "gates of iris: accuracy > 0.9; p99_ms < 20",
+        "rolled back production → iris@1 (was 2)",
+        "promoted iris@2 → production (was 1), forced past accuracy > 0.9",
+        "promoted iris@1 → production",
+    )
+    for line, words in zip(lines, said, strict=False):
+        assert words in line
+    assert "accuracy=0.5 on test.csv" in modelport("show", "iris@3")
+    assert "iris@3" in modelport("history", "iris", "--at", datetime.now(UTC).isoformat())
+    assert "as they were written" in modelport("history", "--verify")

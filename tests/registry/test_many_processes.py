@@ -1,4 +1,4 @@
-"""Many processes on one registry at once, and processes that are killed while they push."""
+"""Many processes on one registry at once, and processes that are killed while they push and release."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ def run(*words):
     return done.stdout
 
 
-def test_twenty_processes_push_and_set_aliases(new_database, tmp_path, closing):
+def test_twenty_processes_push_set_aliases_and_promote(new_database, tmp_path, closing):
     processes, turns = 20, 5
     done = json.loads(run(TESTS / "registry_crowd.py", new_database, tmp_path, processes, turns))
     assert [item["error"] for item in done] == [""] * processes
@@ -34,17 +34,29 @@ def test_twenty_processes_push_and_set_aliases(new_database, tmp_path, closing):
     assert numbers == list(range(1, processes * turns + 1))
     registry = closing(SqlRegistry(open_database(new_database), LocalStore(tmp_path / "store")))
     assert registry.verify().problems == ()
-    # each change went on from the one before it: nobody won against somebody else
-    events = [event for event in registry.history("fraud", limit=1000) if event.kind == "alias.set"][::-1]
-    changes = [[event.detail["before"] or 0, event.version] for event in events]
+    for alias, kind, won, lost in (
+        ("production", "alias.set", "won", "lost"),
+        ("live", "promoted", "promoted", "beaten"),
+    ):
+        changes = changes_of(registry, alias, kind)
+        assert sorted(changes) == sorted(change for item in done for change in item[won])
+        assert len(changes) + sum(item[lost] for item in done) == processes * turns
+        assert registry.model("fraud").aliases[alias] == changes[-1][1]
+    rollouts = registry.rollouts("fraud", 1000)
+    assert len(rollouts) == sum(item["started"] for item in done)
+    assert sum(rollout.open for rollout in rollouts) <= 1
+
+
+def changes_of(registry, alias, kind):
+    """What an alias named before and after each change; each goes on from the one before it."""
+    events = [event for event in registry.history("fraud", limit=1000) if (event.kind, event.subject) == (kind, alias)]
+    changes = [[event.detail["before"] or 0, event.version] for event in reversed(events)]
     assert changes == [[0 if not at else changes[at - 1][1], change[1]] for at, change in enumerate(changes)]
-    assert sorted(changes) == sorted(change for item in done for change in item["won"])
-    assert len(changes) + sum(item["lost"] for item in done) == processes * turns
-    assert registry.model("fraud").aliases["production"] == changes[-1][1]
+    return changes
 
 
 def test_killed_processes_lose_nothing(new_database):
-    said = run(KILLS, "--rounds", 25, "--registry", new_database)
+    said = run(KILLS, "--rounds", 30, "--registry", new_database)
     assert "history verifies" in said
 
 

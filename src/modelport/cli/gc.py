@@ -1,4 +1,4 @@
-"""`modelport gc`: remove stored content that no version names."""
+"""`modelport gc`: remove stored content that nothing names."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from modelport.registry.opening import open_registry, registry_settings
 def gc(*, grace: float, dry_run: bool, home: str, registry: str) -> None:
     """Remove files of deleted versions, and what pushes that broke off have left.
 
-    What a version names is never removed. Safe while others push.
+    What a version, a model's gates or an open job names is never removed. Safe while others push.
     """
     opened = open_registry(registry_settings(os.environ, home, registry))
     try:

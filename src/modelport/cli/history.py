@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from modelport.cli.history_text import event_text
 from modelport.cli.prediction_text import aligned
 from modelport.cli.registry_options import Where, json_text, registry_options
 from modelport.registry.base import Registry
@@ -83,25 +84,8 @@ def _lines(events: list[EventRecord]) -> list[str]:
     if not events:
         return ["nothing has happened yet"]
     rows = [["event", "when (UTC)", "who", "what", "why"]]
-    rows += [[str(event.seq), _moment(event.at), event.who, _what(event), event.why] for event in events]
+    rows += [[str(event.seq), _moment(event.at), event.who, event_text(event), event.why] for event in events]
     return aligned(rows, WIDTH)
-
-
-def _what(event: EventRecord) -> str:
-    """An event in words: `alias production → fraud@3 (was 2)`."""
-    reference = event.model if event.version is None else f"{event.model}@{event.version}"
-    match event.kind:
-        case "alias.set":
-            before = event.detail.get("before")
-            return f"alias {event.subject} → {reference}{f' (was {before})' if before else ''}"
-        case "alias.removed":
-            return f"alias {event.subject} of {reference} removed"
-        case "tag.set":
-            return f"tag {event.subject}={event.detail.get('value')} on {reference}"
-        case "tag.removed":
-            return f"tag {event.subject} removed from {reference}"
-        case kind:
-            return f"{reference} {kind.rpartition('.')[2]}"
 
 
 def _moment(text: str) -> str:

@@ -11,8 +11,10 @@ from modelport.cli.inspect_text import size_text
 from modelport.cli.prediction_text import aligned
 from modelport.cli.registry_options import Where, json_text, registry_options
 from modelport.core.description import signature_from_dict
+from modelport.registry.base import Registry
 from modelport.registry.records import ModelRecord, VersionRecord
 from modelport.registry.references import parse_reference
+from modelport.registry.releases import RolloutRecord
 
 WIDTH = 100
 
@@ -27,13 +29,14 @@ def show(*, reference: str, as_json: bool, where: Where) -> None:
     with where.opened() as registry:
         if "@" in reference:
             version = registry.version(name, selector)
-            click.echo(json_text(version) if as_json else "\n".join(_version(version)))
+            click.echo(json_text(version) if as_json else "\n".join(_version(registry, version)))
         else:
             model = registry.model(name)
-            click.echo(json_text(model) if as_json else "\n".join(_model(model)))
+            click.echo(json_text(model) if as_json else "\n".join(_model(registry, model)))
 
 
-def _model(model: ModelRecord) -> Iterable[str]:
+def _model(registry: Registry, model: ModelRecord) -> Iterable[str]:
+    gates = registry.gates(model.name)
     yield from _facts(
         {
             "model": model.name,
@@ -41,13 +44,28 @@ def _model(model: ModelRecord) -> Iterable[str]:
             "versions": str(model.versions),
             "latest": "" if model.latest is None else str(model.latest),
             "aliases": ", ".join(f"{alias} → {number}" for alias, number in model.aliases.items()),
+            "rollout": ", ".join(_rollout(item) for item in registry.rollouts(model.name) if item.open),
+            "gates": "" if gates is None else "; ".join(gates.rules),
             "tags": _pairs(model.tags),
             "created": f"{_moment(model.created_at)} by {model.created_by}",
         }
     )
 
 
-def _version(version: VersionRecord) -> Iterable[str]:
+def _rollout(rollout: RolloutRecord) -> str:
+    state = "" if rollout.state == "running" else f", {rollout.state}"
+    share = f"{rollout.percent:g} % of {rollout.alias}"
+    return f"{rollout.plan.kind} {rollout.id} of version {rollout.candidate}, {share}{state}"
+
+
+def _evaluation(registry: Registry, version: VersionRecord) -> str:
+    """The last one."""
+    for evaluation in registry.evaluations(version.model, version.number, 1):
+        return f"{_numbers(evaluation.metrics)} on {evaluation.dataset or 'data'}, {_moment(evaluation.created_at)}"
+    return ""
+
+
+def _version(registry: Registry, version: VersionRecord) -> Iterable[str]:
     manifest = version.manifest
     assert manifest is not None
     came, made = manifest.provenance, manifest.environment
@@ -61,7 +79,8 @@ def _version(version: VersionRecord) -> Iterable[str]:
             "framework": manifest.framework,
             "size": size_text(version.size),
             "digest": f"sha256:{version.digest}",
-            "metrics": _pairs({name: f"{value:.6g}" for name, value in version.metrics.items()}),
+            "metrics": _numbers(version.metrics),
+            "evaluated": _evaluation(registry, version),
             "tags": _pairs(version.tags),
             "pushed": f"{_moment(version.created_at)} by {version.created_by}",
             "source": came.source,
@@ -94,6 +113,10 @@ def _facts(facts: Mapping[str, str]) -> Iterable[str]:
 
 def _pairs(values: Mapping[str, str], between: str = "=") -> str:
     return ", ".join(f"{name}{between}{value}" for name, value in values.items())
+
+
+def _numbers(values: Mapping[str, float]) -> str:
+    return _pairs({name: f"{value:.6g}" for name, value in values.items()})
 
 
 def _moment(text: str) -> str:

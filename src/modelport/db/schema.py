@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 #: The newest migration.
-HEAD = "0001"
+HEAD = "0002"
 
 metadata = sa.MetaData()
 #: A key that the database gives: SQLite wants the word INTEGER for it.
@@ -58,6 +58,7 @@ version_files = sa.Table(
 )
 sa.Index("version_files_by_digest", version_files.c.digest)
 
+#: `past`: the numbers of the versions that it named before and goes back to, the newest one last; JSON.
 aliases = sa.Table(
     "aliases",
     metadata,
@@ -66,6 +67,7 @@ aliases = sa.Table(
     sa.Column("version_id", Key, sa.ForeignKey("versions.id"), nullable=False),
     sa.Column("changed_at", sa.BigInteger, nullable=False),
     sa.Column("changed_by", sa.Text, nullable=False),
+    sa.Column("past", sa.Text, nullable=False, server_default="[]"),
 )
 sa.Index("aliases_by_version", aliases.c.version_id)
 
@@ -108,6 +110,16 @@ rollouts = sa.Table(
     sa.Column("changed_at", sa.BigInteger, nullable=False),
 )
 sa.Index("rollouts_by_model", rollouts.c.model_id, rollouts.c.state)
+#: The rollouts that can still change; written out, so that SQLite sees that the index below has them all.
+OPEN_ROLLOUTS = rollouts.c.state.in_([sa.literal_column("'running'"), sa.literal_column("'paused'")])
+sa.Index(
+    "rollouts_open",
+    rollouts.c.model_id,
+    rollouts.c.alias,
+    unique=True,
+    sqlite_where=OPEN_ROLLOUTS,
+    postgresql_where=OPEN_ROLLOUTS,
+)
 
 rollout_versions = sa.Table(
     "rollout_versions",
@@ -117,6 +129,71 @@ rollout_versions = sa.Table(
     sa.Column("role", sa.String(40), nullable=False),
 )
 sa.Index("rollout_versions_by_version", rollout_versions.c.version_id)
+
+#: What each server counted last; `latency` is JSON.
+observations = sa.Table(
+    "observations",
+    metadata,
+    sa.Column("rollout_id", Key, sa.ForeignKey("rollouts.id"), primary_key=True),
+    sa.Column("server", sa.String(200), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("requests", sa.BigInteger, nullable=False),
+    sa.Column("errors", sa.BigInteger, nullable=False),
+    sa.Column("latency", sa.Text, nullable=False),
+    sa.Column("compared", sa.BigInteger, nullable=False),
+    sa.Column("disagreed", sa.BigInteger, nullable=False),
+    sa.Column("dropped", sa.BigInteger, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+
+#: `rollout` 0: the request was part of none.
+outcomes = sa.Table(
+    "outcomes",
+    metadata,
+    sa.Column("model_id", Key, sa.ForeignKey("models.id"), primary_key=True),
+    sa.Column("request_id", sa.String(200), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("rollout", sa.BigInteger, nullable=False),
+    sa.Column("outcome", sa.Double, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+sa.Index("outcomes_by_rollout", outcomes.c.model_id, outcomes.c.rollout, outcomes.c.version, outcomes.c.outcome)
+
+#: `document` is all that was said; `data` is the sha256 of what it names in the store, or an empty text.
+gates = sa.Table(
+    "gates",
+    metadata,
+    sa.Column("model_id", Key, sa.ForeignKey("models.id"), primary_key=True),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("data", sa.String(64), nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False),
+    sa.Column("changed_by", sa.Text, nullable=False),
+)
+sa.Index("gates_by_data", gates.c.data)
+
+#: `lease`: until when the job is its worker's; 0 where it has none.
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", Key, primary_key=True),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("state", sa.String(40), nullable=False),
+    sa.Column("done", sa.BigInteger, nullable=False),
+    sa.Column("total", sa.BigInteger, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("result", sa.Text, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("changed_at", sa.BigInteger, nullable=False),
+    sa.Column("cancelling", sa.Boolean, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("worker", sa.String(200), nullable=False),
+    sa.Column("lease", sa.BigInteger, nullable=False),
+)
+sa.Index("jobs_by_state", jobs.c.state, jobs.c.id)
 
 #: Rows are only ever added; `hash` is over all other columns, `previous` among them.
 events = sa.Table(

@@ -7,20 +7,20 @@ from typing import Protocol
 
 from modelport.artifacts.base import Uploads
 from modelport.core.errors import ConflictError
+from modelport.registry.asked import LARGEST_PAGE
+from modelport.registry.job_port import Jobs
 from modelport.registry.records import AliasAt, By, EventRecord, ModelRecord, NewVersion, Verified, VersionRecord
 from modelport.registry.references import Selector
+from modelport.registry.release_port import PAGE, Releases
 
-#: As many as a list gives where nobody says how many.
-PAGE = 100
-#: As many as it gives at most.
-LARGEST_PAGE = 1000
+__all__ = ["LARGEST_PAGE", "PAGE", "MissingContentError", "Registry"]
 
 
 class MissingContentError(ConflictError):
     """A version is pushed whose files the store has not got (any more): send them, and push again."""
 
 
-class Registry(Protocol):
+class Registry(Releases, Jobs, Protocol):
     """Models and all that is known about them. Safe for threads, and for several processes on one registry.
 
     Each change is whole or not made, is on the disk when the call returns, and stands in the history with who made it
@@ -58,11 +58,14 @@ class Registry(Protocol):
         ...
 
     def set_alias(self, name: str, alias: str, version: int, by: By, expect: int | None = None) -> None:
-        """Let an alias name that version. Raises ConflictError where it does not name `expect` now (0: no version)."""
+        """Let an alias name that version, past all gates. An open rollout of it is ended, as by `promote`.
+
+        Raises ConflictError where it does not name `expect` now (0: no version).
+        """
         ...
 
     def remove_alias(self, name: str, alias: str, by: By, expect: int | None = None) -> None:
-        """Let an alias name nothing. Raises ConflictError as `set_alias`."""
+        """Let an alias name nothing; an open rollout of it is ended. Raises ConflictError as `set_alias`."""
         ...
 
     def set_tags(self, name: str, version: int | None, changes: Mapping[str, str | None], by: By) -> None:
@@ -74,11 +77,11 @@ class Registry(Protocol):
         ...
 
     def delete_version(self, name: str, version: int, by: By) -> None:
-        """Delete a version. Raises ConflictError where an alias or a rollout names it."""
+        """Delete a version. Raises ConflictError where an alias or an open rollout names it."""
         ...
 
     def delete_model(self, name: str, by: By) -> None:
-        """Delete a model with all its versions. Raises ConflictError where an alias or a rollout names one."""
+        """Delete a model with all its versions. Raises ConflictError where an alias or an open rollout names one."""
         ...
 
     def history(self, name: str | None = None, before: int | None = None, limit: int = PAGE) -> list[EventRecord]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -12,6 +13,10 @@ from modelport.registry.records import AliasAt, moment_text
 
 ALIAS = "alias.set"
 ALIAS_REMOVED = "alias.removed"
+PROMOTED = "promoted"
+ROLLED_BACK = "rolled_back"
+#: The kinds of events after which an alias (the subject) names a version.
+NAMING = (ALIAS, PROMOTED, ROLLED_BACK)
 
 
 def aliases_at(connection: Connection, model: str, at: int) -> list[AliasAt]:
@@ -27,23 +32,28 @@ def aliases_at(connection: Connection, model: str, at: int) -> list[AliasAt]:
 
 def _alias_at(connection: Connection, model: str, alias: str, until: int) -> AliasAt | None:
     """The last word on an alias up to an event; None where it named nothing then."""
-    last = [_last(connection, model, kind, alias, until) for kind in (ALIAS, ALIAS_REMOVED)]
-    named, removed = last
-    if named is None or (removed is not None and removed.seq > named.seq):
+    found = [_last(connection, model, kind, alias, until) for kind in (*NAMING, ALIAS_REMOVED)]
+    named = max((row for row in found if row is not None), key=lambda row: row.seq, default=None)
+    if named is None or named.kind == ALIAS_REMOVED:
         return None
     return AliasAt(alias, named.version, moment_text(named.at), named.who, named.why, named.seq)
 
 
-def _last(connection: Connection, model: str, kind: str, alias: str, until: int) -> sa.Row[tuple[object, ...]] | None:
+def _last(connection: Connection, model: str, kind: str, alias: str, until: int) -> sa.Row[Any] | None:
     of_alias = (events.c.model == model) & (events.c.kind == kind) & (events.c.subject == alias)
     query = sa.select(events).where(of_alias & (events.c.seq <= until)).order_by(events.c.seq.desc()).limit(1)
     return connection.execute(query).one_or_none()
 
 
-def _subjects(connection: Connection, model: str) -> Iterator[str]:
-    """Every alias that the model ever had, each found by one look into the index."""
+def _subjects(connection: Connection, model: str) -> list[str]:
+    """Every alias that the model ever had."""
+    return sorted({alias for kind in NAMING for alias in _subjects_of(connection, model, kind)})
+
+
+def _subjects_of(connection: Connection, model: str, kind: str) -> Iterator[str]:
+    """The subjects of events of a kind, each found by one look into the index."""
     column, last = events.c.subject, ""
-    of_model = (events.c.model == model) & (events.c.kind == ALIAS)
+    of_model = (events.c.model == model) & (events.c.kind == kind)
     while True:
         query = sa.select(column).where(of_model & (column > last)).order_by(column).limit(1)
         found = connection.scalar(query)

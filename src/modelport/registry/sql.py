@@ -11,8 +11,10 @@ from modelport.artifacts.collection import Collected, collect
 from modelport.artifacts.manifest import File
 from modelport.artifacts.uploads import send_bytes
 from modelport.db.database import Database
-from modelport.registry import changes, deletions, pushes, reading
-from modelport.registry.base import LARGEST_PAGE, PAGE
+from modelport.registry import changes, deletions, moves, pushes, reading
+from modelport.registry.asked import asked_id, asked_name, asked_number, page
+from modelport.registry.base import PAGE
+from modelport.registry.desire import Manifests
 from modelport.registry.events import history
 from modelport.registry.moments import aliases_at
 from modelport.registry.records import (
@@ -26,37 +28,42 @@ from modelport.registry.records import (
     parse_moment,
 )
 from modelport.registry.references import Selector, check_text
+from modelport.registry.sql_jobs import SqlJobs
+from modelport.registry.sql_releases import SqlReleases
 from modelport.registry.verification import verify
 
 
-class SqlRegistry:
+class SqlRegistry(SqlReleases, SqlJobs):
     """A Registry. `store` has to be the one that everybody uses with this database."""
 
     def __init__(self, database: Database, store: ArtifactStore) -> None:
         self._database = database
         self.store: ArtifactStore = store
+        self._manifests: Manifests = {}
 
     def models(self, after: str = "", limit: int = PAGE) -> list[ModelRecord]:
         """As the port says."""
         with self._database.read() as connection:
-            return reading.list_models(connection, check_text(after, "the name to begin after"), _page(limit))
+            return reading.list_models(connection, check_text(after, "the name to begin after"), page(limit))
 
     def model(self, name: str) -> ModelRecord:
         """As the port says."""
         with self._database.read() as connection:
-            return reading.model_records(connection, [reading.find_model(connection, _name(name))])[0]
+            return reading.model_records(connection, [reading.find_model(connection, asked_name(name))])[0]
 
     def versions(self, name: str, before: int | None = None, limit: int = PAGE) -> list[VersionRecord]:
         """As the port says."""
         with self._database.read() as connection:
-            model = reading.find_model(connection, _name(name))
-            return reading.list_versions(connection, model, None if before is None else _number(before), _page(limit))
+            model = reading.find_model(connection, asked_name(name))
+            return reading.list_versions(
+                connection, model, None if before is None else asked_number(before), page(limit)
+            )
 
     def version(self, name: str, selector: Selector = None) -> VersionRecord:
         """As the port says."""
         with self._database.read() as connection:
-            model = reading.find_model(connection, _name(name))
-            chosen = _number(selector) if isinstance(selector, int) else selector
+            model = reading.find_model(connection, asked_name(name))
+            chosen = asked_number(selector) if isinstance(selector, int) else selector
             row = reading.find_version(connection, model, chosen)
             return reading.version_records(connection, model, [row])[0]
 
@@ -73,45 +80,47 @@ class SqlRegistry:
                 pushes.check_stored(self.store, needed)
                 made = (name, pushes.make_version(connection, name, new, manifest_digest, by))
                 if new.alias:
-                    changes.set_alias(connection, name, new.alias, made[1], by, None)
+                    moves.set_alias(connection, name, new.alias, made[1], by, None)
         return self.version(*made)
 
     def set_alias(self, name: str, alias: str, version: int, by: By, expect: int | None = None) -> None:
         """As the port says."""
         with self._database.write() as connection:
-            changes.set_alias(connection, _name(name), alias, _number(version), by, expect)
+            moves.set_alias(connection, asked_name(name), alias, asked_number(version), by, expect)
 
     def remove_alias(self, name: str, alias: str, by: By, expect: int | None = None) -> None:
         """As the port says."""
         with self._database.write() as connection:
-            changes.remove_alias(connection, _name(name), alias, by, expect)
+            moves.remove_alias(connection, asked_name(name), alias, by, expect)
 
     def set_tags(self, name: str, version: int | None, changes_: Mapping[str, str | None], by: By) -> None:
         """As the port says."""
         with self._database.write() as connection:
-            changes.set_tags(connection, _name(name), None if version is None else _number(version), changes_, by)
+            changes.set_tags(
+                connection, asked_name(name), None if version is None else asked_number(version), changes_, by
+            )
 
     def describe(self, name: str, version: int | None, text: str, by: By) -> None:
         """As the port says."""
         with self._database.write() as connection:
-            changes.describe(connection, _name(name), None if version is None else _number(version), text, by)
+            changes.describe(connection, asked_name(name), None if version is None else asked_number(version), text, by)
 
     def delete_version(self, name: str, version: int, by: By) -> None:
         """As the port says."""
         with self._database.write() as connection:
-            deletions.delete_version(connection, _name(name), _number(version), by)
+            deletions.delete_version(connection, asked_name(name), asked_number(version), by)
 
     def delete_model(self, name: str, by: By) -> None:
         """As the port says."""
         with self._database.write() as connection:
-            deletions.delete_model(connection, _name(name), by)
+            deletions.delete_model(connection, asked_name(name), by)
 
     def history(self, name: str | None = None, before: int | None = None, limit: int = PAGE) -> list[EventRecord]:
         """As the port says. The events of a model that was deleted are there still."""
         with self._database.read() as connection:
             if name is not None:
-                name = _name(name)
-            found = history(connection, name, None if before is None else min(before, 2**62), _page(limit))
+                name = asked_name(name)
+            found = history(connection, name, None if before is None else asked_id(before), page(limit))
             if not found and name is not None:
                 reading.find_model(connection, name)
             return found
@@ -119,7 +128,7 @@ class SqlRegistry:
     def aliases_at(self, name: str, moment: str) -> list[AliasAt]:
         """As the port says."""
         with self._database.read() as connection:
-            return aliases_at(connection, _name(name), parse_moment(moment))
+            return aliases_at(connection, asked_name(name), parse_moment(moment))
 
     def verify(self, expect: str = "") -> Verified:
         """As the port says."""
@@ -127,7 +136,7 @@ class SqlRegistry:
             return verify(connection, expect)
 
     def collect(self, grace: float, *, dry: bool = False) -> Collected:
-        """Remove stored content that no version names and that is older than `grace` seconds."""
+        """Remove stored content that no version, gate or open job names and that is older than `grace` seconds."""
         return collect(self.store, self._held_off, grace, dry=dry)
 
     def close(self) -> None:
@@ -139,17 +148,3 @@ class SqlRegistry:
         """Those of the digests that are named; while the block runs, nobody begins to name one."""
         with self._database.write() as connection:
             yield deletions.named_content(connection, digests)
-
-
-def _page(limit: int) -> int:
-    return min(max(limit, 1), LARGEST_PAGE)
-
-
-def _name(name: str) -> str:
-    """A name that is looked for: whatever can't be one is not there."""
-    return check_text(name, "the model's name")
-
-
-def _number(number: int) -> int:
-    """A number that is looked for: no column holds a larger one."""
-    return min(max(number, 0), 2**31 - 1)

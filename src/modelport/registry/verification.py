@@ -2,56 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from modelport.core.errors import InvalidInputError
-from modelport.db.schema import aliases, chain, events, models, versions
+from modelport.db.schema import chain, events
 from modelport.registry.events import BEGINNING, event_hash
-from modelport.registry.moments import ALIAS, ALIAS_REMOVED
 from modelport.registry.records import Verified
+from modelport.registry.standing import differences
+from modelport.registry.telling import Told
 
 _BATCH = 5000
 #: So many problems are told; one change early on may make many.
 _MOST = 20
 
 
-@dataclass(slots=True)
-class _Told:
-    """What the events say there should be."""
-
-    versions: dict[tuple[str, int], str] = field(default_factory=dict)
-    aliases: dict[tuple[str, str], int] = field(default_factory=dict)
-    numbers: dict[str, int] = field(default_factory=dict)
-
-    def take(self, row: Row[Any]) -> str:
-        """Take one event in; gives what is wrong with it, or an empty text."""
-        match row.kind:
-            case "version.pushed":
-                wanted = self.numbers.get(row.model, 0) + 1
-                self.numbers[row.model] = row.version
-                self.versions[row.model, row.version] = row.subject
-                if row.version != wanted:
-                    return f"event {row.seq} makes {row.model}@{row.version}, but the next version was {wanted}"
-            case "version.deleted":
-                self.versions.pop((row.model, row.version), None)
-            case kind if kind == ALIAS:
-                self.aliases[row.model, row.subject] = row.version
-            case kind if kind == ALIAS_REMOVED:
-                self.aliases.pop((row.model, row.subject), None)
-        return ""
-
-
 def verify(connection: Connection, expect: str = "") -> Verified:
     """Go through everything, in one reading transaction. `expect` is `SEQ:HASH`, else InvalidInputError."""
     seq, hash_ = _expected(expect)
-    told, problems, previous, count = _Told(), list[str](), BEGINNING, 0
+    told, problems, previous, count = Told(), list[str](), BEGINNING, 0
     at, wanted = 0, 1
     for row in _all(connection):
         problems += _wrong(row, wanted, previous, at)
@@ -64,7 +36,7 @@ def verify(connection: Connection, expect: str = "") -> Verified:
     if seq is not None and seq >= wanted:
         problems.append(f"event {seq} is expected, but the history ends with event {wanted - 1}")
     problems += _end(connection, wanted - 1, previous)
-    problems += _differences(connection, told)
+    problems += differences(connection, told)
     return Verified(count, f"{wanted - 1}:{previous}", tuple(problems[:_MOST]))
 
 
@@ -97,36 +69,6 @@ def _end(connection: Connection, seq: int, last: str) -> Iterator[str]:
         yield "the record of the last event is missing"
     elif (head.seq, head.hash) != (seq, last):
         yield f"the history ends with event {seq}, but event {head.seq} was written: what came after is missing"
-
-
-def _differences(connection: Connection, told: _Told) -> Iterator[str]:
-    """Where the registry is not what its history says."""
-    alive = _alive(connection)
-    for name, number in sorted(alive.keys() | told.versions.keys()):
-        if alive.get((name, number)) != told.versions.get((name, number)):
-            yield f"{name}@{number} is not what the history says"
-    named = (
-        sa.select(models.c.name, aliases.c.name.label("alias"), versions.c.number)
-        .join(models, models.c.id == aliases.c.model_id)
-        .join(versions, versions.c.id == aliases.c.version_id)
-    )
-    present = {(row.name, row.alias): row.number for row in connection.execute(named)}
-    for name, alias in sorted(present.keys() | told.aliases.keys()):
-        if present.get((name, alias)) != told.aliases.get((name, alias)):
-            yield f"the alias {alias} of {name} is not what the history says"
-
-
-def _alive(connection: Connection) -> dict[tuple[str, int], str]:
-    """The sha256 of each version's manifest as it is now, an empty text where its columns are not what it says."""
-    kept = (versions.c.number, versions.c.manifest, versions.c.manifest_digest, versions.c.digest, versions.c.metrics)
-    query = sa.select(models.c.name, *kept).join(models, models.c.id == versions.c.model_id)
-    found = {}
-    for row in connection.execute(query.where(versions.c.deleted_at.is_(None)).execution_options(yield_per=_BATCH)):
-        manifest = orjson.loads(row.manifest)
-        same = row.digest == manifest["digest"] and orjson.loads(row.metrics) == manifest["metrics"]
-        computed = hashlib.sha256(row.manifest.encode()).hexdigest()
-        found[row.name, row.number] = computed if same and computed == row.manifest_digest else ""
-    return found
 
 
 def _expected(expect: str) -> tuple[int | None, str]:

@@ -20,43 +20,20 @@ import pytest
 from modelport.artifacts.manifest import Manifest
 from modelport.core.errors import ConflictError, InvalidInputError, ModelportError, NotFoundError
 from modelport.registry.base import Registry
-from modelport.registry.packing import Inspected, Packed, Said, pack
 from modelport.registry.records import By, NewVersion, VersionRecord
 from modelport.registry.transfers import pull, push_packed
+from modelport.testing.count_contract import CountContract
+from modelport.testing.gate_contract import GateContract
+from modelport.testing.job_contract import JobContract
+from modelport.testing.promotion_contract import PromotionContract
+from modelport.testing.registry_suite import BY, OpenRegistry, packed_file
+from modelport.testing.rollout_contract import RolloutContract
 
-OpenRegistry = Callable[[], Registry]
-BY = By("ann", "a test")
-
-
-def packed_file(folder: Path, content: bytes, name: str = "model.bin") -> Packed:
-    """A model of one file, as it is pushed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(content)
-    signature = {"inputs": [{"name": "X", "datatype": "FP32", "shape": [-1, 4]}], "outputs": []}
-    return pack(folder / name, (), Inspected("onnx", signature=signature), Said("ann", {"accuracy": 0.98}))
+__all__ = ["RegistryContract", "packed_file"]
 
 
-class RegistryContract:
+class RegistryContract(PromotionContract, RolloutContract, GateContract, CountContract, JobContract):
     """The suite. Override the fixture `open_registry`."""
-
-    @pytest.fixture
-    def open_registry(self) -> OpenRegistry:
-        """Opens the registry under test, empty at first, then with what it had; connections close by themselves."""
-        raise NotImplementedError("override the fixture `open_registry`")
-
-    @pytest.fixture
-    def registry(self, open_registry: OpenRegistry) -> Registry:
-        """The registry under test."""
-        return open_registry()
-
-    @pytest.fixture
-    def push(self, registry: Registry, tmp_path: Path) -> Callable[..., VersionRecord]:
-        """Pushes a file of its own: `push("fraud", b"content")`."""
-
-        def pushed(name: str = "fraud", content: bytes = b"one", **words: object) -> VersionRecord:
-            return push_packed(registry, name, packed_file(tmp_path / "in", content), BY, **words)  # type: ignore[arg-type]
-
-        return pushed
 
     def test_a_version_comes_back_with_all_that_was_said(
         self, open_registry: OpenRegistry, push: Callable[..., VersionRecord], tmp_path: Path
