@@ -24,7 +24,7 @@ def test_every_gate_can_be_read(gate):
 
 
 def test_there_are_gates_and_errors_are_told_as_they_are():
-    assert len(GATES) == 12
+    assert len(GATES) == 13
     with pytest.raises(InvalidInputError) as told:
         read_gate("acuracy >= 0.1")
     assert str(told.value).split("; the metrics are")[0] in PAGE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -55,7 +55,8 @@ class Manifest:
     """All that is known about an artifact. `name` is what its file or folder was called.
 
     `kind` file: the model is that file, what it needs and its `modelport.toml` stand beside it. `kind` folder: the
-    model is all of it. `digest` is what names the artifact when it is served (`digest.py`).
+    model is all of it. `digest` is what names the artifact when it is served (`digest.py`). `golden` are those files
+    beside a model's that are only stored requests: they do not make it another model.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Manifest:
     metrics: dict[str, float] = field(default_factory=dict)
     environment: Environment = field(default_factory=Environment)
     provenance: Provenance = field(default_factory=Provenance)
+    golden: tuple[str, ...] = ()
     schema: int = SCHEMA
 
     @property
@@ -102,7 +104,9 @@ def check_manifest(manifest: Manifest) -> Manifest:
         check_digest(file.sha256)
     if manifest.kind == "file" and manifest.name not in {file.path for file in manifest.files}:
         raise InvalidInputError(f"the manifest names the file {manifest.name!r}, but has not got it")
-    computed = artifact_digest(manifest.kind, manifest.files)
+    if manifest.name in manifest.golden:
+        raise InvalidInputError(f"the manifest's file {manifest.name!r} is the model itself, not a stored request")
+    computed = artifact_digest(manifest.kind, manifest.files, manifest.golden)
     if manifest.digest != computed:
         raise InvalidInputError(f"the manifest has the digest {manifest.digest[:80]!r}, but its files have {computed}")
     if len(manifest.to_json()) > _LONGEST:
@@ -110,12 +114,12 @@ def check_manifest(manifest: Manifest) -> Manifest:
     return manifest
 
 
-def artifact_digest(kind: str, files: Iterable[File]) -> str:
+def artifact_digest(kind: str, files: Iterable[File], golden: Collection[str] = ()) -> str:
     """The digest of these files together, as `digest.digest` gives it for the artifact where it lies."""
     if kind == "folder":
         lines = [f"{file.sha256}  {file.path}\n" for file in sorted(files, key=lambda file: file.path.split("/"))]
         return hashlib.sha256("".join(lines).encode()).hexdigest()
-    model = [file for file in files if file.path != NAME]
+    model = [file for file in files if file.path != NAME and file.path not in golden]
     if len(model) == 1:
         return model[0].sha256
     lines = sorted(f"{file.sha256}  {PurePosixPath(file.path).name}\n" for file in model)

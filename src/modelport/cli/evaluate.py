@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,8 +15,10 @@ from modelport.artifacts.digest import digest
 from modelport.cli.evaluate_options import evaluate_options
 from modelport.cli.evaluate_subject import opened
 from modelport.cli.evaluate_text import evaluation_text, verdict_line
+from modelport.cli.evaluate_version import evaluated_version, is_version
 from modelport.cli.model_opening import trust_of
 from modelport.cli.prediction_input import UnreadableError
+from modelport.cli.registry_options import Where, change_options, registry_options
 from modelport.core.errors import Kind, ModelportError
 from modelport.evaluate.data.columns import Asked
 from modelport.evaluate.data.opening import open_data
@@ -29,6 +30,7 @@ from modelport.evaluate.gates.reading import read_gate
 from modelport.evaluate.plots.charts import charts_of
 from modelport.evaluate.plots.report import report_html
 from modelport.evaluate.results import Evaluation
+from modelport.registry.records import By
 
 #: The exit code where a gate refuses.
 REFUSED = 3
@@ -49,12 +51,15 @@ _FAILURES = frozenset(
 @click.command("evaluate")
 @click.argument("target", metavar="MODEL")
 @evaluate_options
-def evaluate(target: str, **given: Any) -> None:
+@change_options
+@registry_options
+def evaluate(target: str, by: By, where: Where, **given: Any) -> None:
     """Measure a model on labelled data, and judge gates.
 
-    MODEL is a model file or folder, or the URL of a served model. Columns of the data are matched with the model's by
-    their names. With --compare, both models answer the same rows, and the other one is `production` in gates:
-    "accuracy >= production - 0.005". The gates' language is in docs/evaluation.md.
+    MODEL is a model file or folder, the URL of a served model, or a version of the registry (fraud@4), where the
+    evaluation is kept then. Columns of the data are matched with the model's by their names. With --compare, both
+    models answer the same rows, and the other one is `production` in gates: "accuracy >= production - 0.005". The
+    gates' language is in docs/evaluation.md.
 
     Exits with 0 where all gates pass, with 3 where one refuses, with 2 where the data or a gate can't be read or does
     not fit, and with 1 where the model or the server fails.
@@ -62,8 +67,12 @@ def evaluate(target: str, **given: Any) -> None:
     with _readable():
         gates = [read_gate(text) for text in given["gates"]]
         _check_references(gates, given["compare"])
-        evaluation = _evaluated(target, given)
-        verdicts = judge(gates, evaluation)
+        if is_version(target):
+            evaluation, verdicts = evaluated_version(target, given, where, by)
+        else:
+            _check_no_registry(where, target)
+            evaluation = _evaluated(target, given, by)
+            verdicts = judge(gates, evaluation)
         _write(evaluation, verdicts, given)
     click.echo(evaluation_text(evaluation))
     if verdicts:
@@ -74,7 +83,7 @@ def evaluate(target: str, **given: Any) -> None:
         sys.exit(REFUSED)
 
 
-def _evaluated(target: str, given: dict[str, Any]) -> Evaluation:
+def _evaluated(target: str, given: dict[str, Any], by: By) -> Evaluation:
     trust = trust_of(given["trusted"], given["trust_globals"])
     data_file: Path = given["data"]
     with ExitStack() as stack:
@@ -89,7 +98,7 @@ def _evaluated(target: str, given: dict[str, Any]) -> Evaluation:
             batch=given["batch"],
             resamples=given["resamples"],
             seed=given["seed"],
-            by=_user(),
+            by=by.who,
             data_digest=digest(data_file),
         )
         return evaluate_subject(subject, data, other, options)
@@ -122,6 +131,11 @@ def _check_references(gates: list[Gate], compare: str | None) -> None:
         raise UnreadableError(f"a gate speaks of {wanted[0]!r}: name that version with --compare")
 
 
+def _check_no_registry(where: Where, target: str) -> None:
+    if where != Where():
+        raise UnreadableError(f"--home, --registry and --server are for versions such as fraud@4, not for {target!r}")
+
+
 @contextmanager
 def _readable() -> Iterator[None]:
     """Errors as one line, with the exit code of their kind."""
@@ -130,10 +144,3 @@ def _readable() -> Iterator[None]:
     except ModelportError as error:
         failed = click.ClickException(str(error)) if error.kind in _FAILURES else UnreadableError(str(error))
         raise failed from None
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return ""

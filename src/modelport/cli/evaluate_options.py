@@ -20,7 +20,9 @@ _OPTIONS = (
     click.option(
         "--label", metavar="COLUMN", help="The column with the truth.  [default: label, target, y, class, the last]"
     ),
-    click.option("--compare", metavar="OTHER", help="Another model on the same rows: a file, or a server's URL."),
+    click.option(
+        "--compare", metavar="OTHER", help="Another model on the same rows: a file, a server's URL, or a version."
+    ),
     click.option(
         "--slice", "slices", multiple=True, metavar="COLUMN", help="Metrics for each value too; may be repeated."
     ),

@@ -7,15 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from modelport.artifacts.digest import digest, files_of
-from modelport.artifacts.model_file import model_file
 from modelport.cli.model_opening import open_file
 from modelport.cli.predict import find_target, only_model
 from modelport.client import Client
 from modelport.core.datatypes import Array
-from modelport.core.errors import ConflictError, InvalidInputError, InvalidModelError
+from modelport.core.errors import ConflictError, InvalidInputError
 from modelport.core.runtime import LoadedModel
-from modelport.engine.lifecycle.golden import WarmupOptions, prove
 from modelport.evaluate.subject import Subject
+from modelport.release.promotion.opening import artifact_at, proved
 from modelport.runtimes.trust import Trust
 
 
@@ -61,7 +60,7 @@ def _of_file(path: Path, loaded: LoadedModel) -> Subject:
         digest=digest(path),
         format=loaded.info.format,
         size=sum(file.stat().st_size for file in (files_of(path) if path.is_dir() else [path])),
-        golden=_golden(path, loaded),
+        golden=proved(loaded, loaded.signature, artifact_at(path).model_file(path.absolute().stem)),
     )
 
 
@@ -70,17 +69,3 @@ def _of_server(client: Client, name: str, version: str | None) -> Subject:
     if not signature.inputs or not signature.outputs:
         raise InvalidInputError(f"{client.url} does not say what the inputs and outputs of {name!r} are")
     return Subject(name, signature, OneVersion(client, name, version), version or "")
-
-
-def _golden(path: Path, loaded: LoadedModel) -> str:
-    """What came of the requests that are stored with the model: ok, why not, or nothing where there are none."""
-    whole = path.absolute()
-    folders = (whole.parent, whole) if whole.is_dir() else (whole.parent,)
-    settings = model_file(whole.stem, *folders)
-    if not settings.section("warmup", WarmupOptions).requests:
-        return ""
-    try:
-        prove(loaded, loaded.signature, settings)
-    except InvalidModelError as error:
-        return str(error)
-    return "ok"

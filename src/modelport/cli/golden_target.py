@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modelport.cli.model_opening import artifact_at, open_file, trust_of
+from modelport.cli.model_opening import open_file, trust_of
 from modelport.cli.predict import Target, find_target, only_model
 from modelport.client import Client
 from modelport.core.datatypes import Array
 from modelport.core.errors import InvalidInputError, ModelportError
 from modelport.core.signature import Signature
 from modelport.engine.lifecycle.golden import WarmupOptions, stored_files
+from modelport.release.promotion.opening import artifact_at
 
 
 @dataclass(frozen=True, slots=True)

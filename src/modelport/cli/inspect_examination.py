@@ -13,7 +13,6 @@ from modelport.artifacts.model_file import NAME, ModelFile
 from modelport.cli.inspect_code import code_document, dangers_in
 from modelport.cli.inspect_subject import Subject, sizes
 from modelport.cli.inspect_versions import FRAMEWORKS, installed, missing, version_note
-from modelport.cli.model_opening import open_artifact
 from modelport.core.declared import with_meanings
 from modelport.core.description import signature_to_dict
 from modelport.core.errors import ForbiddenError, InternalError, InvalidModelError, MissingExtraError, ModelportError
@@ -26,6 +25,7 @@ from modelport.engine.lifecycle.loader import load_spec, load_version
 from modelport.engine.lifecycle.source import files_beside
 from modelport.engine.pipelines import PipelineOptions
 from modelport.engine.settings import EngineSettings
+from modelport.release.promotion.opening import open_artifact
 from modelport.runtimes.catalog import detect, entry_for
 from modelport.runtimes.isolation.environments import requirements_file
 from modelport.runtimes.isolation.options import ProcessOptions

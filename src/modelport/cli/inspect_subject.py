@@ -8,11 +8,11 @@ from pathlib import Path
 
 from modelport.artifacts.digest import files_of
 from modelport.artifacts.model_file import NAME
-from modelport.cli.model_opening import artifact_at
 from modelport.cli.prediction_input import UnreadableError
 from modelport.core.errors import ModelportError
 from modelport.engine.lifecycle.artifact import Artifact
 from modelport.engine.lifecycle.source import files_beside, scan
+from modelport.release.promotion.opening import artifact_at
 from modelport.runtimes.catalog import detect
 from modelport.runtimes.onnx.file import model_file, read_onnx
 

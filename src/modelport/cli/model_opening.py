@@ -8,14 +8,8 @@ from typing import Any
 
 import click
 
-from modelport.artifacts.digest import digest
 from modelport.core.runtime import LoadedModel
-from modelport.engine.lifecycle.artifact import Artifact
-from modelport.engine.lifecycle.loader import load_spec
-from modelport.engine.lifecycle.source import files_beside
-from modelport.runtimes.isolation.options import ProcessOptions
-from modelport.runtimes.opening import open_model
-from modelport.runtimes.tokenized import own_spec, wrap
+from modelport.release.promotion.opening import artifact_at, open_artifact
 from modelport.runtimes.trust import NO_TRUST, Trust, parse_trust
 
 
@@ -42,22 +36,13 @@ def trust_of(trusted: tuple[str, ...], trust_globals: tuple[str, ...]) -> Trust:
     return parse_trust(trusted, trust_globals)
 
 
-def artifact_at(path: Path) -> Artifact:
-    """The file, or the folder that is one model, with the folders whose `modelport.toml` speaks of it."""
-    whole = path.absolute() if path.name.strip(".") else path.resolve()  # "." has no name
-    folders = (whole.parent, whole) if whole.is_dir() else (whole.parent,)
-    return Artifact(path if path.name == whole.name else whole, (), folders)
+def check_trust_is_the_servers(trusted: tuple[tuple[str, ...], tuple[str, ...]]) -> None:
+    """Raise click.UsageError where the caller would say whose code a server runs."""
+    if any(trusted):
+        raise click.UsageError("whose code a server runs is for its own --trust to say, not for who asks it")
 
 
 def open_file(path: Path, trust: Trust = NO_TRUST) -> LoadedModel:
     """Load the model at `path`, as the server would. Raises ModelportError."""
     artifact = artifact_at(path)
     return open_artifact(artifact.path.stem, artifact, trust)
-
-
-def open_artifact(name: str, artifact: Artifact, trust: Trust) -> LoadedModel:
-    """Load a version under its model's name, as the server would. Raises ModelportError."""
-    settings = artifact.model_file(name)
-    process, spec, path = settings.section("process", ProcessOptions), load_spec(settings), artifact.path
-    named = digest(path, files_beside(path, spec.options))
-    return wrap(open_model(name, named, path, own_spec(spec), trust, process), settings.folder, spec.inputs)

@@ -14,7 +14,7 @@ import click
 
 from modelport.artifacts.uploads import Progress
 from modelport.cli.model_opening import trust_of, trust_options
-from modelport.cli.push_inspection import beside, inspect_model, training_digest
+from modelport.cli.push_inspection import beside, golden_beside, inspect_model, training_digest
 from modelport.cli.push_mlflow import SCHEMES, imported
 from modelport.cli.registry_options import Where, change_options, json_text, pairs, registry_options
 from modelport.core.references import check_model_name
@@ -98,7 +98,7 @@ def _push(
 ) -> tuple[VersionRecord, str]:
     model = check_model_name(name or path.absolute().stem)
     inspected, note = inspect_model(path, trust)
-    packed = pack(path, beside(path), inspected, said)
+    packed = pack(path, beside(path), inspected, said, golden_beside(path))
     with where.opened() as registry:
         with _bar(packed) as progress:
             made = push_packed(registry, model, packed, by, **given.words(), progress=progress)

@@ -6,15 +6,14 @@ from pathlib import Path
 
 from modelport.artifacts.digest import digest
 from modelport.artifacts.model_file import model_file
-from modelport.cli.model_opening import artifact_at, open_artifact
 from modelport.core.declared import with_meanings
 from modelport.core.description import signature_to_dict
-from modelport.core.errors import ForbiddenError, InvalidInputError, InvalidModelError, MissingExtraError
-from modelport.engine.lifecycle.artifact import Artifact
-from modelport.engine.lifecycle.foreign import described_in
+from modelport.core.errors import ForbiddenError, InvalidInputError, MissingExtraError
+from modelport.engine.lifecycle.golden import WarmupOptions, stored_files
 from modelport.engine.lifecycle.loader import load_spec
 from modelport.engine.lifecycle.source import files_beside
 from modelport.registry.packing import Inspected
+from modelport.release.promotion.opening import described_at, open_artifact
 from modelport.runtimes.catalog import detect, entry_for
 from modelport.runtimes.trust import Trust, check_trust
 
@@ -24,7 +23,7 @@ def inspect_model(path: Path, trust: Trust) -> tuple[Inspected, str]:
 
     Raises InvalidModelError for a file of no known format, or that is broken.
     """
-    name, artifact = _artifact(path)
+    name, artifact = described_at(path)
     format = detect(artifact.path)  # noqa: A001 - the word of the field
     if entry_for(format).runs_code:
         named = digest(artifact.path, beside(artifact.path))
@@ -44,24 +43,21 @@ def inspect_model(path: Path, trust: Trust) -> tuple[Inspected, str]:
         model.close()
 
 
-def _artifact(path: Path) -> tuple[str, Artifact]:
-    """The model at `path`: what another server's description in its folder names, or what it is itself."""
-    described = described_in(path) if path.is_dir() else None
-    if described is None:
-        return path.absolute().stem, artifact_at(path)
-    name, versions = described
-    artifact = versions[max(versions)]
-    if artifact.described is not None and artifact.described.problem:
-        raise InvalidModelError(artifact.described.problem)
-    return name, artifact
-
-
 def beside(path: Path) -> tuple[Path, ...]:
     """The files that the model at `path` needs beside its own."""
     if path.is_dir():
         return ()
     whole = path.absolute()
     return files_beside(whole, load_spec(model_file(whole.stem, whole.parent)).options)
+
+
+def golden_beside(path: Path) -> tuple[Path, ...]:
+    """The requests that are stored beside a model's file. Raises InvalidModelError for some that are not there."""
+    if path.is_dir():
+        return ()
+    whole = path.absolute()
+    settings = model_file(whole.stem, whole.parent)
+    return tuple(stored_files(settings.folder, settings.section("warmup", WarmupOptions).requests))
 
 
 def training_digest(text: str) -> str:

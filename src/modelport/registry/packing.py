@@ -64,14 +64,15 @@ class Packed:
     places: dict[str, Path]
 
 
-def pack(path: Path, beside: Sequence[Path], inspected: Inspected, said: Said) -> Packed:
+def pack(path: Path, beside: Sequence[Path], inspected: Inspected, said: Said, golden: Sequence[Path] = ()) -> Packed:
     """The manifest of the model at `path`, a file or a folder, and of the files `beside` it that it needs.
 
-    A `modelport.toml` beside a file goes with it. Raises InvalidModelError for files that can't be read, or that lie
-    outside of the model's folder.
+    A `modelport.toml` beside a file goes with it, and so do the requests that are stored with it, `golden`. Raises
+    InvalidModelError for files that can't be read, or that lie outside of the model's folder.
     """
     whole = path.absolute()
-    places = _places(whole, [file.absolute() for file in beside])
+    needed = _places(whole, [file.absolute() for file in beside])
+    places = needed | _places(whole, [file.absolute() for file in golden])
     files = tuple(File(name, place.stat().st_size, file_digest(place)) for name, place in sorted(places.items()))
     if not files:
         raise InvalidModelError(f"{path} has no files")
@@ -79,10 +80,11 @@ def pack(path: Path, beside: Sequence[Path], inspected: Inspected, said: Said) -
     if odd:
         raise InvalidModelError(f"{path} has a file {odd[0]!r}: no file of a version can be called that")
     kind: Any = "folder" if whole.is_dir() else "file"
+    requests = tuple(sorted(places.keys() - needed.keys()))
     manifest = Manifest(
         name=whole.name,
         kind=kind,
-        digest=artifact_digest(kind, files),
+        digest=artifact_digest(kind, files, requests),
         files=files,
         format=inspected.format,
         platform=inspected.platform,
@@ -92,6 +94,7 @@ def pack(path: Path, beside: Sequence[Path], inspected: Inspected, said: Said) -
         metrics={name: float(value) for name, value in sorted(said.metrics.items())},
         environment=environment(),
         provenance=provenance(whole, said),
+        golden=requests,
     )
     return Packed(check_manifest(manifest), places)
 

@@ -92,7 +92,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`golden == ok`, or `signature compatible` with the version called `of`."""
+    """`golden == ok`, or `signature compatible` with the version called `of`; without `of`, any signature will do."""
 
     text: str
     what: Literal["golden", "signature"]

@@ -1,6 +1,6 @@
 """Reading a gate: `accuracy >= production - 0.005`.
 
-    gate     = "golden" ["=="] "ok" | "signature" ["=="] "compatible" ["with" REFERENCE] | sum COMPARE sum
+    gate     = "golden" ["=="] "ok" | "signature" ["=="] ("compatible" ["with" REFERENCE] | "any") | sum COMPARE sum
     sum      = product {("+" | "-") product}
     product  = value {("*" | "/") value}
     value    = NUMBER ["%"] | "-" value | "(" sum ")" | REFERENCE | [REFERENCE "."] metric
@@ -80,13 +80,10 @@ class _Reader:
         what = self._take().text
         if self._token.text == "==":
             self._take()
-        word = "ok" if what == "golden" else "compatible"
-        if self._token.text != word:
-            raise self._error(f"{what!r} is followed by == {word}")
-        self._take()
-        of = None
-        if what == "signature":
-            of = self._with()
+        words = ("ok",) if what == "golden" else ("compatible", "any")
+        if self._token.text not in words:
+            raise self._error(f"{what!r} is followed by == {' or '.join(words)}")
+        of = self._with() if self._take().text == "compatible" else None
         self._ended()
         return Condition(self._text, "golden" if what == "golden" else "signature", of)
 
