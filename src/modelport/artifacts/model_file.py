@@ -7,7 +7,7 @@ files, its tables hold for all of them, and those under `[models.NAME]` for one.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,21 +25,28 @@ SECTIONS = {
     "outputs": "what each output means",
     "serving": "queues, batches, deadlines",
     "cache": "the response cache",
+    "logging": "what is logged of its requests",
     "warmup": "requests that run before the model is ready",
     "sequence": "state that is kept between requests",
     "pipeline": "steps that are other models",
     "runtime": "device, threads and options of the framework",
     "process": "the process of a model that runs in one of its own",
 }
+#: Those of them whose keys are names of tensors.
+TENSORS = ("inputs", "outputs")
 _S = TypeVar("_S")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """The tables that hold for one model. `folder` is where paths in them begin."""
+    """The tables that hold for one model. `folder` is where paths in them begin.
+
+    `shared` are the tensors, as table and name, that are declared only where it is said of several models.
+    """
 
     folder: Path = field(default_factory=Path)
     tables: Mapping[str, Any] = field(default_factory=dict)
+    shared: frozenset[tuple[str, str]] = frozenset()
 
     def section(self, name: str, kind: type[_S]) -> _S:
         """A table as a frozen dataclass whose fields have its keys; missing keys keep their defaults.
@@ -58,22 +65,27 @@ class ModelFile:
             raise InvalidModelError(f"{NAME}: [{name}]: {error}") from None
 
 
-def model_file(model: str, *folders: Path, under: Mapping[str, Any] | None = None) -> ModelFile:
+def model_file(
+    model: str, *folders: Path, under: Mapping[str, Any] | None = None, shared: Collection[Path] = ()
+) -> ModelFile:
     """What the files in the folders say about `model`, the last folder's with the last word; `under` are tables that
-    they stand over.
+    they stand over, and `shared` those of the folders whose files speak of other models too.
 
     Raises InvalidModelError for a file that is not TOML, and for a table that means nothing.
     """
     tables: Mapping[str, Any] = under or {}
     where = folders[-1] if folders else Path()
+    own_tensors, all_tensors = _tensors(tables), set[tuple[str, str]]()
     for folder in folders:
         document = read_tables(folder / NAME)
         own = document.pop("models", {}).get(model, {})
         for part in (document, own):
             _check(part, folder)
             tables = _merged(tables, part)
+        own_tensors |= _tensors(own) if folder in shared else _tensors(own) | _tensors(document)
+        all_tensors |= _tensors(document)
         where = folder if document or own else where
-    return ModelFile(where, tables)
+    return ModelFile(where, tables, frozenset(all_tensors - own_tensors))
 
 
 def read_tables(path: Path) -> dict[str, Any]:
@@ -84,6 +96,12 @@ def read_tables(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise InvalidModelError(f"{path} can't be read: {error}") from None
+
+
+def _tensors(tables: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """The tensors that are declared, as table and name."""
+    declared = {side: tables.get(side) for side in TENSORS}
+    return {(side, str(name)) for side, table in declared.items() if isinstance(table, Mapping) for name in table}
 
 
 def _check(tables: Mapping[str, Any], folder: Path) -> None:

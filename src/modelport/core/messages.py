@@ -32,6 +32,7 @@ class InferenceRequest:
     """Named arrays for one model. The arrays are not written to; `outputs` None means all of them.
 
     `priority` 0 is interactive, 1 is bulk, which waits for the others. `cancelled`: nobody waits for the answer.
+    `request_id` is what the answer to a gRPC call carries as `x-request-id` (`core/request_id.py`), if anything.
     The last four say when it passed each stage: nanoseconds of `time.perf_counter_ns`, 0 where it has not.
     """
 
@@ -44,6 +45,7 @@ class InferenceRequest:
     trace: TraceContext | None = None
     priority: int = 0
     cancelled: bool = False
+    request_id: str = ""
     received: int = 0
     decoded: int = 0
     started: int = 0
