@@ -24,7 +24,8 @@ class Call:
         self.answer = None
         self.status = None
 
-    def reply(self, message):
+    def reply(self, message, trailing=(), ready=None):
+        self.trailing = dict(trailing or ready.metadata)
         self.answer = message if isinstance(message, bytes) else b"".join(message)
 
     def fail(self, code, text, trailing=()):
@@ -113,7 +114,8 @@ def test_a_failing_model(error, code, text):
     call = Call()
     infer(call, request())
     assert call.status == (code, text)
-    assert call.trailing == {"modelport-kind": "model_failed"}
+    assert call.trailing.pop("modelport-kind") == "model_failed"
+    assert call.trailing == {"x-model-version": "1", "x-model-digest": "sha256:"}
     assert errors(engine) == {Kind.MODEL_FAILED: 1}
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 from modelport.core.deadline import Deadline
 from modelport.core.errors import ModelportError, NotFoundError, UnavailableError
@@ -14,6 +16,10 @@ from modelport.core.nearest import did_you_mean
 from modelport.engine.cache import ResponseCache
 from modelport.engine.execution import run_now
 from modelport.engine.metrics.metrics import Metrics
+from modelport.engine.requests import RequestLogs
+from modelport.engine.rollouts.rollouts import Rollouts
+from modelport.engine.rollouts.split import Body, Header
+from modelport.engine.rollouts.ticket import Ticket
 from modelport.engine.scheduler import Scheduler
 from modelport.engine.served import Done, ServedModel, ServedVersion
 from modelport.engine.settings import EngineSettings
@@ -41,6 +47,10 @@ class Engine:
         self.folder = folder
         self.trust = parse_trust([self.settings.trust], [self.settings.trust_globals])
         self._models: dict[str, ServedModel] = {}
+        self.rollouts = Rollouts[Any](self.submit)
+        self.splits = self.rollouts.splits
+        log = os.path.expanduser(self.settings.request_log or "~/.modelport/requests")  # never raises
+        self.requests = RequestLogs(Path(log).absolute(), self.settings.log_requests, self.metrics)
         self.starting = False
         self.draining = False
 
@@ -75,6 +85,15 @@ class Engine:
             self._refuse(model, number)
         assert found is not None
         return found
+
+    def choose(self, served: ServedVersion, asked: int | str | None, header: Header, body: Body) -> Ticket | None:
+        """Who answers a request for which `served` was found, where its model has a rollout; None where it has none.
+
+        To be asked only where `splits` is not empty. `asked` is the version or alias that the request names, `header`
+        gives its headers (or metadata) by lower-case name, `body` are its bytes.
+        """
+        split = self.splits.get(served.model)
+        return None if split is None else split.take(self._models[served.model], served, asked, header, body)
 
     def submit(self, served: ServedVersion, request: InferenceRequest, done: Done) -> None:
         """Run a request that fits the version's signature, and call `done` with its response or its error.
@@ -151,8 +170,10 @@ class Engine:
 
     @property
     def ready(self) -> bool:
-        """Whether every model that should be served answers."""
-        return not (self.starting or self.draining) and all(model.state in _SETTLED for model in self._models.values())
+        """Whether every model that should be served answers, but for those that a registry added meanwhile."""
+        if self.starting or self.draining:
+            return False
+        return all(model.late or model.state in _SETTLED for model in self._models.values())
 
     def expect(self, name: str) -> ServedModel:
         """The model of that name, which is served from now on: `loading` until a version is added."""
@@ -164,11 +185,13 @@ class Engine:
 
     def close(self) -> None:
         """Stop the scheduler's threads and close every model."""
+        self.rollouts.close()
         self.scheduler.close()
         for model in self._models.values():
             for version in model.versions:
                 version.retire()
         self._models.clear()
+        self.requests.close()
 
     def _only(self) -> ServedModel:
         if len(self._models) == 1:
@@ -190,9 +213,15 @@ class Engine:
         )
 
     def _refuse(self, model: ServedModel, version: int | None) -> None:
-        if version is not None and model.default is not None:
-            ready = ", ".join(str(item.version) for item in model.versions)
+        ready = ", ".join(str(item.version) for item in model.versions) or "none"
+        if version is not None and model.state == "ready":
+            if model.preferred is not None and version in model.aliases.values():
+                raise UnavailableError(f"version {version} of {model.name!r} is not ready yet; ready are: {ready}")
             raise NotFoundError(f"model {model.name!r} has no version {version}; ready are: {ready}")
+        if version is None and model.preferred == 0:
+            raise NotFoundError(
+                f"nothing is in production of {model.name!r}: promote a version of it, or name one; ready are: {ready}"
+            )
         if model.state == "unloaded":
             raise UnavailableError(
                 f"model {model.name!r} is unloaded; POST /v2/repository/models/{model.name}/load loads it"

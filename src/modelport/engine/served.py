@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from modelport.core.errors import ModelportError
 from modelport.core.messages import InferenceRequest, InferenceResponse
@@ -18,6 +18,9 @@ from modelport.engine.cost_curve import CostCurve
 from modelport.engine.metrics.executions import Executions
 from modelport.engine.metrics.metrics import Meter, Metrics
 from modelport.engine.settings import ServingOptions
+
+if TYPE_CHECKING:
+    from modelport.engine.requests import VersionLog
 
 _log = logging.getLogger("modelport.engine")
 #: `tick`: on the event loop, batched per pass; `inline`: on the event loop, one by one; `pool`: in threads;
@@ -61,6 +64,8 @@ class ServedVersion:
     front: Front | None = None
     #: Whether a request passes more than its execution: a front, a default deadline or priority.
     special: bool = False
+    #: Where its requests are logged; None where they are not.
+    log: VersionLog | None = None
     signature: Signature = field(init=False)
     info: ModelInfo = field(init=False)
     batched: bool = field(init=False)
@@ -130,7 +135,7 @@ class ServedVersion:
 
 @dataclass(slots=True, eq=False)
 class ServedModel:
-    """A model by name, with the versions that are ready. The default is the newest of them."""
+    """A model by name, with the versions that are ready, and the one of them that answers where none is named."""
 
     name: str
     by_number: dict[int, ServedVersion] = field(default_factory=dict)
@@ -141,6 +146,11 @@ class ServedModel:
     unloaded: bool = False
     #: Names for some of the versions, whether these are ready or not.
     aliases: Mapping[str, int] = field(default_factory=dict)
+    #: The version that answers where none is named, once it is ready: None the newest, 0 none at all.
+    preferred: int | None = None
+    #: It came after the server had begun to serve: that it is not ready yet says nothing of the server.
+    late: bool = False
+    _named: Mapping[str, int] = field(default_factory=dict)
 
     def number(self, version: int | str | None) -> int | None:
         """The number of a version that is meant by an alias. Raises UnknownAliasError."""
@@ -158,7 +168,7 @@ class ServedModel:
     @property
     def state(self) -> Literal["ready", "loading", "failed", "unloaded"]:
         """`ready` as long as some version answers, whatever became of a newer one."""
-        if self.default is not None:
+        if self.default is not None or (self.preferred == 0 and self.by_number):
             return "ready"
         if self.unloaded:
             return "unloaded"
@@ -182,5 +192,31 @@ class ServedModel:
         self._choose()
         return version
 
+    def direct(self, aliases: Mapping[str, int], preferred: int) -> None:
+        """Let these names mean these versions, and `preferred` answer where none is named (0: none does).
+
+        What is ready is switched to at once. A name of a version that is not goes on meaning what it meant until it is.
+        """
+        self._named, self.preferred = dict(aliases), preferred
+        self._choose()
+
+    @property
+    def in_use(self) -> set[int]:
+        """The ready versions that names mean, and the one that answers where none is named."""
+        used = {*self.aliases.values(), *(() if self.default is None else (self.default.version,))}
+        return used & self.by_number.keys()
+
     def _choose(self) -> None:
-        self.default = self.by_number[max(self.by_number)] if self.by_number else None
+        ready, wanted = self.by_number, self.preferred
+        if wanted is not None:
+            self.aliases = {alias: self._meant(alias, number) for alias, number in self._named.items()}
+        if wanted is None:
+            self.default = ready[max(ready)] if ready else None
+        elif wanted == 0 or wanted in ready or self.default is None:
+            self.default = ready.get(wanted)
+        else:
+            self.default = ready.get(self.default.version)
+
+    def _meant(self, alias: str, number: int) -> int:
+        before = self.aliases.get(alias, number)
+        return before if number not in self.by_number and before in self.by_number else number

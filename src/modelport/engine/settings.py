@@ -56,6 +56,12 @@ class EngineSettings:
         default="",
         metadata={"help": "What paths without a model's name (/predict, /invocations) mean where several are served."},
     )
+    log_requests: str = field(
+        default="", metadata={"help": "Models whose requests are logged: names separated by commas, or *."}
+    )
+    request_log: str = field(
+        default="", metadata={"help": "Folder of the request log; the folder `requests` in home where none is named."}
+    )
     metrics_names: Literal["modelport", "triton", "both"] = field(
         default="modelport",
         metadata={"help": "Names in /metrics: modelport, triton (nv_inference_*, with the same numbers), or both."},

@@ -22,14 +22,14 @@ def with_signatures(served: ServedVersion) -> ServedVersion:
     if _KEY not in memo:
         model = served.loaded
         found: Mapping[str, LoadedModel] = model.signatures if isinstance(model, NamedSignatures) else {}
-        named = {name: _beside(served, loaded) for name, loaded in found.items()}
+        named = {name: _beside(served, name, loaded) for name, loaded in found.items()}
         memo[_KEY] = named
         for one in (served, *named.values()):
             set_named(one.signature, {name: loaded.signature for name, loaded in found.items()})
     return served
 
 
-def _beside(served: ServedVersion, loaded: LoadedModel) -> ServedVersion:
+def _beside(served: ServedVersion, name: str, loaded: LoadedModel) -> ServedVersion:
     """A version that is the same but for its signature: it runs in threads, and goes when the version goes."""
     if loaded.signature is served.loaded.signature:
         return served
@@ -37,5 +37,6 @@ def _beside(served: ServedVersion, loaded: LoadedModel) -> ServedVersion:
         served.model, served.version, loaded, served.digest, served.path, served.metrics, options=served.options
     )
     made.special = served.special
+    made.log = None if served.log is None else served.log.named(name, made.signature)
     served.on_close.append(made.retire)
     return made

@@ -38,7 +38,8 @@ class Background:
     `on_loaded` is called when every model was tried; what it returns says whether to go on. With `load_first` nothing
     is accepted before: for a worker that replaces another, whose connections rather wait than be told to come back. One
     that is to take over from a worker which still serves gives up, without a word to any client, where it could load
-    fewer models: `lacks` are those that the other does not have either. `beside` runs from the first load to the end.
+    fewer models: `lacks` are those that the other does not have either. `before` ends when it is known what is to be
+    loaded; `beside` are run from the first load to the end.
     """
 
     lifecycle: Lifecycle
@@ -46,7 +47,14 @@ class Background:
     on_loaded: Callable[[Engine], bool]
     load_first: bool = False
     lacks: tuple[str, ...] | None = None
-    beside: Callable[[], Coroutine[Any, Any, None]] | None = None
+    before: Callable[[], Coroutine[Any, Any, None]] | None = None
+    beside: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
+
+    async def load(self) -> None:
+        """Load everything that there is now."""
+        if self.before is not None:
+            await self.before()
+        await self.lifecycle.start()
 
 
 class Process(uvicorn.Server):
@@ -72,7 +80,7 @@ class Process(uvicorn.Server):
         """Listen, then load: a probe is answered from the beginning, and says `not ready` until everything is."""
         wake_soon()
         if self._background.load_first:
-            await self._background.lifecycle.start()
+            await self._background.load()
             if self._lost():
                 self._fail()
                 return
@@ -114,11 +122,11 @@ class Process(uvicorn.Server):
     async def _load(self) -> None:
         background = self._background
         if not background.load_first:
-            await background.lifecycle.start()
+            await background.load()
         if not background.on_loaded(self._engine):
             self._fail()
             return
-        beside = [] if background.beside is None else [background.beside()]
+        beside = [work() for work in background.beside]
         if background.poll:
             beside.append(background.lifecycle.watch(background.poll))
         await asyncio.gather(*beside)

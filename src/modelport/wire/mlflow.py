@@ -22,6 +22,7 @@ from modelport.wire.plain import dumps_finite
 from modelport.wire.quoting import error_text, quoted
 from modelport.wire.records import tensors_from_document
 from modelport.wire.row_values import chosen_outputs, row_values
+from modelport.wire.rows import tensor_from_rows
 
 #: Kind → status and error code. A wrong Content-Type is a 415 in MLflow, the only thing that is unsupported there.
 ERRORS: dict[Kind, tuple[int, str]] = {
@@ -78,7 +79,8 @@ class Mlflow:
 def mlflow_request(document: Any, signature: Signature) -> InferenceRequest:
     """The request in a JSON document: exactly one of FORMATS, and perhaps `params`. Raises InvalidInputError.
 
-    `params` may choose outputs by name: `{"outputs": ["label"]}`. What else it says is for the model's Python code.
+    `params` may choose outputs by name: `{"outputs": ["label"]}`. One that is named as an optional input is that input;
+    what else it says is for the model's Python code.
     """
     if not isinstance(document, dict):
         raise InvalidInputError(
@@ -91,7 +93,7 @@ def mlflow_request(document: Any, signature: Signature) -> InferenceRequest:
     params = document.get("params")
     if params is not None and not isinstance(params, dict):
         raise InvalidInputError(f"'params' must be an object, not {quoted(params)}")
-    inputs = _inputs(given[0], document[given[0]], signature)
+    inputs = {**_parameters(params or {}, signature), **_inputs(given[0], document[given[0]], signature)}
     return InferenceRequest(inputs, chosen_outputs(params or {}, signature), parameters=params)
 
 
@@ -104,6 +106,16 @@ def refusal(error: ModelportError) -> HttpReply:
     """An error in MLflow's form."""
     status, code = ERRORS[error.kind]
     return HttpReply(dumps({"error_code": code, "message": error_text(error)}), status, headers=error_headers(error))
+
+
+def _parameters(params: dict[str, Any], signature: Signature) -> dict[str, Array]:
+    """Those of a request's parameters that the model takes as inputs: a value, or a list of values."""
+    optional = {spec.name: spec for spec in signature.inputs if spec.optional}
+    return {
+        name: tensor_from_rows(optional[name], value if isinstance(value, list) else [value])
+        for name, value in params.items()
+        if name in optional
+    }
 
 
 def _inputs(form: str, value: Any, signature: Signature) -> dict[str, Array]:

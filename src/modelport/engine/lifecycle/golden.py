@@ -21,6 +21,7 @@ from modelport.core.datatypes import BYTES, FLOATS, Array, bytes_array, dtype_of
 from modelport.core.errors import InvalidInputError, InvalidModelError, ModelportError
 from modelport.core.runtime import LoadedModel
 from modelport.core.signature import Signature, TensorSpec
+from modelport.engine.lifecycle.samples import Sample, run_samples
 from modelport.wire.http import HttpCall
 from modelport.wire.json_tensors import array_from_json, loads
 from modelport.wire.open_inference import OpenInference
@@ -30,11 +31,15 @@ _OPEN_INFERENCE = OpenInference()
 
 @dataclass(frozen=True, slots=True)
 class WarmupOptions:
-    """The table `[warmup]`: patterns of files below the model's folder, and how close numbers must come."""
+    """The table `[warmup]`: patterns of files below the model's folder, and how close numbers must come.
+
+    `samples` are requests that are described: they only warm up.
+    """
 
     requests: tuple[str, ...] = ()
     rtol: float = 1e-3
     atol: float = 1e-5
+    samples: tuple[Sample, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ def prove(loaded: LoadedModel, signature: Signature, settings: ModelFile) -> int
     Raises InvalidModelError naming the file, the output, where it differs, what was expected and what came.
     """
     options = settings.section("warmup", WarmupOptions)
+    run_samples(loaded, signature, options.samples, settings.folder)
     count = 0
     for file in stored_files(settings.folder, options.requests):
         golden = read_golden(file, signature)

@@ -21,6 +21,7 @@ from modelport.engine.lifecycle.measuring import measured_curve
 from modelport.engine.lifecycle.source import files_beside
 from modelport.engine.lifecycle.warmup import measured_cost, rows_are_independent
 from modelport.engine.pipelines import PipelineFront, PipelineOptions, pipeline_model
+from modelport.engine.requests import LoggingOptions
 from modelport.engine.sequence_states import OwnStates, SharedStates, States
 from modelport.engine.sequences import SequenceOptions, Sequences, visible
 from modelport.engine.served import Execution, Front, ServedVersion
@@ -130,9 +131,10 @@ def load_spec(settings: ModelFile, threads: int = 0) -> LoadSpec:
 
 def _declared(settings: ModelFile, name: str) -> tuple[DeclaredTensor, ...]:
     try:
-        return declared_tensors(settings.tables.get(name, {}))
+        declared = declared_tensors(settings.tables.get(name, {}))
     except ValueError as error:
         raise InvalidModelError(f"modelport.toml: [{name}]: {error}") from None
+    return tuple(replace(item, shared=(name, item.name) in settings.shared) for item in declared)
 
 
 def _text(value: Any) -> str:
@@ -201,6 +203,10 @@ def _put_in_front(engine: Engine, served: ServedVersion, settings: ModelFile, ru
     served.front = run
     seconds = options.timeout_seconds or engine.settings.request_seconds
     served.special = bool(run or seconds or options.priority != "interactive")
+    logging = settings.section("logging", LoggingOptions)
+    served.log = engine.requests.of_version(
+        served.model, served.version, served.digest, served.signature, logging, stateful="sequence" in settings.tables
+    )
 
 
 def _sequences(engine: Engine, served: ServedVersion, options: SequenceOptions) -> Sequences:

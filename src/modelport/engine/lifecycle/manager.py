@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from modelport.artifacts.digest import Fingerprint
-from modelport.core.errors import ModelportError, NotFoundError
+from modelport.core.errors import ModelportError, NotFoundError, OutOfResourcesError
 from modelport.core.nearest import did_you_mean
 from modelport.engine.engine import Engine
 from modelport.engine.lifecycle.admission import Admission
@@ -16,6 +16,7 @@ from modelport.engine.lifecycle.loading import Loading
 from modelport.engine.lifecycle.plans import Plans
 from modelport.engine.lifecycle.policy import Plan, Replace, VersionPolicy
 from modelport.engine.lifecycle.source import Found
+from modelport.engine.lifecycle.wishes import Wish, Wishes
 from modelport.engine.quarantine.guard import Guard
 from modelport.engine.served import ServedModel
 
@@ -39,6 +40,7 @@ class Lifecycle:
         self._engine = engine
         self._source = source
         self._plans = Plans(Plan(policy, replace))
+        self._wishes = Wishes()
         self._loading = Loading(engine, admission, guard)
         self.guard = guard
         self._tried: dict[_Key, Fingerprint] = {}
@@ -53,11 +55,46 @@ class Lifecycle:
         found = await asyncio.to_thread(self._source)
         self._seen = _fingerprints(found)
         for name in found:
-            self._engine.expect(name).unloaded = name in self._unloaded
+            self._expect(name).unloaded = name in self._unloaded
         self._engine.starting = False
         async with self._changing:
             await self.reconcile(found)
         self._loading.settle()
+
+    def direct(self, wishes: Mapping[str, Wish]) -> None:
+        """What a registry wants from now on, in place of policies and of what models' own files say of versions.
+
+        Versions that are ready are switched to before this returns, whatever is being loaded; `converge` does the rest.
+        """
+        for name, number in self._wishes.change(wishes):
+            if (name, number) in self._failed:
+                self._tried.pop((name, number), None)  # it is asked for anew: perhaps what it lacked is there now
+        for name, wish in wishes.items():
+            if self._engine.has(name):
+                _direct(self._engine.model(name), wish)
+
+    async def converge(self, again: bool = False) -> None:
+        """Load and unload until what is served is what the source shows and the registry wants.
+
+        `again`: try versions once more for which there was no room.
+        """
+        found = await asyncio.to_thread(self._source)
+        async with self._changing:
+            for key in self._short() if again else ():
+                self._tried.pop(key, None)
+            await self.reconcile(found)
+
+    @property
+    def short_of_memory(self) -> bool:
+        """Whether a version that is wanted was not loaded because there was no room."""
+        return bool(self._short())
+
+    def _short(self) -> list[_Key]:
+        return [
+            (name, number)
+            for (name, number), error in self._failed.items()
+            if isinstance(error, OutOfResourcesError) and not self._wishes.spares(name, number)
+        ]
 
     def withhold(self, names: Iterable[str]) -> None:
         """Before the start: models that are there, but were unloaded by request."""
@@ -81,7 +118,7 @@ class Lifecycle:
             model.unloaded = False
             for number in found[name]:
                 self._tried.pop((name, number), None)
-            await self._reconcile_model(model, found[name], self._plans.of(name, found[name]), set())
+            await self._reconcile_model(model, found[name], self._plan(name, found[name]), set())
             self._engine.metrics.set("models_ready", {}, len(self._served()))
         if model.failure is not None:
             raise model.failure
@@ -102,6 +139,8 @@ class Lifecycle:
         """Versions of a model that are not served, and why: they were unloaded, or what their load failed with."""
         missing = dict.fromkeys(self._unloaded.get(name, ()), "unloaded")
         if name not in self._unloaded:
+            wish = self._wishes.of(name)
+            missing.update({number: str(error) for number, error in (wish.problems if wish else {}).items()})
             missing.update({number: str(error) for (model, number), error in self._failed.items() if model == name})
         return missing
 
@@ -130,11 +169,14 @@ class Lifecycle:
         for key in self._tried.keys() - _fingerprints(found).keys():
             if key not in self._served():
                 del self._tried[key]  # what comes back is tried again
-        plans = {name: self._plans.of(name, available) for name, available in found.items()}
+                self._failed.pop(key, None)
+        if self._wishes.there:
+            found = {name: versions for name, versions in found.items() if self._wishes.of(name) is not None}
+        plans = {name: self._plan(name, available) for name, available in found.items()}
         for name, available in found.items():
             numbers = plans[name].choose(available)
             if not numbers or any((name, number) not in moving for number in numbers):
-                self._engine.expect(name)
+                self._expect(name, late=self._wishes.there)
         for name, available in found.items():
             if self._engine.has(name) and name not in self._unloaded:
                 await self._reconcile_model(self._engine.model(name), available, plans[name], moving)
@@ -147,23 +189,51 @@ class Lifecycle:
                 self._plans.forget(model.name)
         self._engine.metrics.set("models_ready", {}, len(self._served()))
 
+    def _plan(self, name: str, available: dict[int, Artifact]) -> Plan:
+        wish = self._wishes.of(name)
+        return self._plans.of(name, available) if wish is None else self._plans.wished(name, available, wish)
+
+    def _expect(self, name: str, late: bool = False) -> ServedModel:
+        if self._engine.has(name):
+            return self._engine.model(name)
+        model, wish = self._engine.expect(name), self._wishes.of(name)
+        model.late = late
+        if wish is not None:
+            _direct(model, wish)
+        return model
+
     async def _reconcile_model(
         self, model: ServedModel, available: dict[int, Artifact], plan: Plan, moving: set[_Key]
     ) -> None:
         name, chosen = model.name, plan.choose(available)
+        wish = self._wishes.of(name)
+        if wish is not None and plan.replace == "resources":
+            chosen -= wish.warm
         wanted = {number for number in chosen if (name, number) not in moving}
         changed = {number for number in wanted if self._tried.get((name, number)) != available[number].fingerprint}
-        model.aliases = plan.aliases
+        if not self._wishes.there:
+            model.aliases = plan.aliases
         if changed:
             self._unload(model, keep=model.by_number.keys() - plan.leave_first(model.by_number, chosen, changed))
-        for number in sorted(changed):
-            await self._load(model, number, available[number])
+        for number in sorted(changed) if wish is None else wish.order(changed):
+            if not self._wishes.drops(name, number):
+                await self._load(model, number, available[number])
+        if self._wishes.there:
+            self._unload(model, keep=self._wishes.kept(model, plan.replace == "resources"))
+            self._tell_failure(model)
+            return
         self._unload(model, keep=self._kept(model, available, chosen, moving))
         failed = [self._failed[name, number] for number in sorted(chosen) if (name, number) in self._failed]
         model.failure = failed[-1] if failed else None
         if not chosen:
             there = ", ".join(map(str, sorted(available)))
             model.failure = NotFoundError(f"its versions are {there}; {self._plans.who_chooses(plan)} {plan.versions}")
+
+    def _tell_failure(self, model: ServedModel) -> None:
+        """What keeps a model that a registry speaks of from being as it should."""
+        wish = self._wishes.of(model.name)
+        failed = {number: error for (name, number), error in self._failed.items() if name == model.name}
+        model.failure = None if wish is None else wish.failure(failed)
 
     def _kept(
         self, model: ServedModel, available: dict[int, Artifact], chosen: set[int], moving: set[_Key]
@@ -189,6 +259,8 @@ class Lifecycle:
             model.failure = self._failed[model.name, number] = error
             _log.error("%s@%d was not loaded: %s", model.name, number, error)
             self._count(model, "failed")
+            if isinstance(error, OutOfResourcesError) and not self._wishes.spares(model.name, number):
+                self._make_room()
         else:
             model.failure = None
             self._failed.pop((model.name, number), None)
@@ -207,6 +279,11 @@ class Lifecycle:
         finally:
             model.loading = False
 
+    def _make_room(self) -> None:
+        """Let go what only waits for a rollback: a version that is wanted found no room, and will be tried again."""
+        for model in self._engine.models():
+            self._unload(model, keep=model.by_number.keys() - self._wishes.spare(model))
+
     def _unload(self, model: ServedModel, keep: Collection[int]) -> None:
         for version in model.versions:
             if version.version not in keep:
@@ -218,6 +295,13 @@ class Lifecycle:
     def _count(self, model: ServedModel, outcome: str) -> None:
         self._engine.metrics.add("model_loads", {"model": model.name, "outcome": outcome})
         self._engine.metrics.set("models_ready", {}, len(self._served()))
+
+
+def _direct(model: ServedModel, wish: Wish) -> None:
+    before = model.default
+    model.direct(wish.aliases, wish.preferred)
+    if model.default is not None and model.default is not before:
+        _log.info("%s@%d answers now", model.name, model.default.version)
 
 
 def _fingerprints(found: Found) -> dict[_Key, Fingerprint]:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from modelport.core.errors import InvalidModelError, ModelportError
 from modelport.engine.lifecycle.artifact import Artifact
-from modelport.engine.lifecycle.policy import Plan, parse_policy
+from modelport.engine.lifecycle.policy import Plan, VersionPolicy, parse_policy
+from modelport.engine.lifecycle.wishes import Wish
 from modelport.engine.settings import ServingOptions
 
 _log = logging.getLogger("modelport.lifecycle")
@@ -33,6 +34,16 @@ class Plans:
                     _log.warning("%s has the alias %r for version %d, which is not there", name, alias, number)
         self._plans[name] = plan
         return plan
+
+    def wished(self, name: str, available: dict[int, Artifact], wish: Wish) -> Plan:
+        """The plan of a model that a registry speaks of: all versions, under its names; what goes first says the newest
+        version's own file.
+        """
+        try:
+            own = self._read(name, available[max(available)]) if available else self._default
+        except ModelportError:  # loading the version tells
+            own = self._default
+        return replace(own, versions=VersionPolicy(latest=None), aliases=wish.aliases)
 
     def who_chooses(self, plan: Plan) -> str:
         """Where a plan's versions come from, for people."""

@@ -13,6 +13,7 @@ from modelport.core.errors import InvalidInputError, ModelportError, NotFoundErr
 from modelport.core.references import check_model_name
 from modelport.engine.lifecycle.artifact import Artifact
 from modelport.engine.lifecycle.foreign import described_in
+from modelport.engine.lifecycle.sharing import with_shared
 from modelport.runtimes import catalog
 from modelport.runtimes.companions import companions
 from modelport.runtimes.detection import is_one_model
@@ -36,8 +37,9 @@ def scan(paths: tuple[Path, ...], name: str | None = None) -> Found:
                 _add(found, model, versions)
         except OSError as error:
             raise NotFoundError(f"{error.filename or path} can't be read: {error.strerror or error}") from None
+    found = with_shared(found, lambda folder: sum(1 for _ in _under(folder)))
     if name is None:
-        return _pipelines_last(found)
+        return pipelines_last(found)
     if len(found) != 1:
         models = ", ".join(sorted(found)) or "none"
         raise InvalidInputError(f"--name names a single model, but {len(found)} were found: {models}")
@@ -50,11 +52,28 @@ def _add(found: Found, model: str, versions: dict[int, Artifact]) -> None:
     except InvalidInputError as error:
         _log.warning("skipped: %s", error)
         return
+    if model in found and all(_joins(item) for item in (*found[model].values(), *versions.values())):
+        _join(model, found[model], versions)
+        return
     if model in found:
         raise InvalidInputError(
             f"two models are called {model!r}: {_where(found[model])} and {_where(versions)}; rename one of them"
         )
     found[model] = versions
+
+
+def _joins(artifact: Artifact) -> bool:
+    return artifact.described is not None and artifact.described.joins
+
+
+def _join(model: str, known: dict[int, Artifact], versions: dict[int, Artifact]) -> None:
+    """Versions that lie in folders of their own, each of which names the model. Raises InvalidInputError."""
+    for number in sorted(known.keys() & versions.keys()):
+        raise InvalidInputError(
+            f"two folders hold version {number} of {model!r}: {known[number].path} and {versions[number].path}; "
+            "say in the parameters of one of them that it is another version"
+        )
+    known.update(versions)
 
 
 def _where(versions: dict[int, Artifact]) -> str:
@@ -181,7 +200,7 @@ def _pipelines_in(path: Path) -> list[str]:
     return [name for name, tables in models.items() if isinstance(tables, dict) and "pipeline" in tables]
 
 
-def _pipelines_last(found: Found) -> Found:
+def pipelines_last(found: Found) -> Found:
     """Pipelines behind what they are made of, and changed where that has changed, so that they are loaded after it."""
     plain = {name: versions for name, versions in found.items() if not _is_pipeline(versions)}
     marks = tuple(mark for versions in plain.values() for item in versions.values() for mark in item.fingerprint)
@@ -194,7 +213,7 @@ def _pipelines_last(found: Found) -> Found:
 
 
 def _is_pipeline(versions: dict[int, Artifact]) -> bool:
-    return all(
+    return bool(versions) and all(
         item.path.name == NAME or (item.described is not None and "pipeline" in item.described.tables)
         for item in versions.values()
     )

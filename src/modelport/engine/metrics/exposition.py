@@ -25,9 +25,13 @@ _HELP = {
     "quarantined": "Inputs that are refused because they were running at two crashes of a worker.",
     "quarantine_refusals": "Requests that were refused because of such an input.",
     "queue_depth": "Requests that wait for a model.",
+    "registry_contact": "When the registry that is followed last answered, in Unix seconds.",
+    "registry_head": "Number of the registry's last event that was heard of.",
+    "registry_away": "Workers that can't reach the registry now.",
     "cache_requests": "Requests to models that have a response cache, by what that knew.",
     "cache_bytes": "Memory of cached responses.",
     "cache_entries": "Cached responses.",
+    "request_log": "Requests that were to be logged, by what became of it: written, full (no room to wait), failed.",
 }
 #: Upper bounds of the histogram of batch sizes, in rows.
 _SIZES = tuple(1 << exponent for exponent in range(11))

@@ -13,8 +13,11 @@ from modelport.core.errors import CancelledError, InternalError, ModelportError,
 from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.core.references import parse_version
 from modelport.engine.engine import Engine
+from modelport.engine.rollouts.ticket import Ticket
 from modelport.engine.served import ON_THE_LOOP, ServedVersion
 from modelport.server.extensions import Extensions
+from modelport.server.grpc.choosing import Choosing, found_by, ticket_of
+from modelport.server.grpc.noting import metadata_of, note, request_id_of, trailers_of
 from modelport.server.grpc.open_inference_management import management_methods
 from modelport.server.grpc.open_inference_stream import InferStream
 from modelport.server.grpc.open_inference_unary import Answer, unary
@@ -51,27 +54,41 @@ class ModelInfer:
     """The handler of ModelInfer: this is the hot path."""
 
     def __init__(self, engine: Engine, dialect: OpenInferenceGrpc) -> None:
-        self._engine, self._find, self._submit = engine, engine.find, engine.submit
+        self._engine, self._submit = engine, engine.submit
         self._decode, self._name = dialect.decode, dialect.name
+        self._last: ServedVersion | None = None
 
     def __call__(self, call: UnaryCall, data: bytes | memoryview) -> None:
         """Decode and submit; the call is answered now or later. Views are of large messages."""
         received = perf_counter_ns()
+        engine = self._engine
+        choosing = Choosing(engine, call, data) if engine.splits or engine.requests.active else None
         try:
-            served, request, encode = self._decode(data, self._find)
+            self._last = None
+            served, request, encode = self._decode(data, choosing or self._found)
         except ModelportError as error:
-            self._refuse(call, model_of(data), error)
+            self._refuse_unread(call, model_of(data), choosing, error)
             return
         except Exception as error:
-            self._refuse(call, "", _defect(error))
+            self._refuse_unread(call, "", choosing, _defect(error))
             return
         request.received = received
         request.decoded = perf_counter_ns()
+        ticket = ticket_of(choosing)
+        if choosing is not None:
+            request.request_id = request_id_of(served, ticket)
+        if ticket is not None:
+            ticket.request = request
         if call.deadline != _NEVER:
             request.deadline = Deadline(call.deadline)
         if served.execution not in ON_THE_LOOP:
             call.on_cancel = request.cancel  # what waits for a thread, and nobody for it, is not computed
-        self._submit(served, request, partial(self._answer, call, served, request, encode))
+        self._submit(served, request, partial(self._answer, call, served, request, encode, ticket))
+
+    def _found(self, name: str, version: int | None = None) -> ServedVersion:
+        """As `Engine.find`; an error in what comes after the version's name may say which version it was for."""
+        served = self._last = self._engine.find(name, version)
+        return served
 
     def _answer(
         self,
@@ -79,28 +96,64 @@ class ModelInfer:
         served: ServedVersion,
         request: InferenceRequest,
         encode: Encode,
+        ticket: Ticket | None,
         outcome: InferenceResponse | ModelportError,
     ) -> None:
         if isinstance(outcome, ModelportError):
-            self._refuse(call, served.model, outcome)
+            self._fail(call, served, request, outcome, ticket)
             return
         if call.ended:
-            self._refuse(call, served.model, CancelledError("the caller went away"))
+            self._fail(call, served, request, CancelledError("the caller went away"), ticket)
             return
         try:
             reply = encode(outcome)
         except ModelportError as error:
-            self._refuse(call, served.model, error)
+            self._fail(call, served, request, error, ticket)
             return
         except Exception as error:
-            self._refuse(call, served.model, _defect(error))
+            self._fail(call, served, request, _defect(error), ticket)
             return
-        call.reply(reply)
+        if request.request_id:
+            call.reply(reply, trailing=metadata_of(served, request.request_id))
+        else:
+            call.reply(reply, ready=trailers_of(served))
         served.meter(self._name).count(request, served.rows_of(request), perf_counter_ns())
+        if served.log is not None:
+            note(served, request.request_id, self._name, call, request, outcome)
+        if ticket is not None:
+            ticket.answered(request, outcome)
 
-    def _refuse(self, call: UnaryCall, model: str, error: ModelportError) -> None:
+    def _fail(
+        self,
+        call: UnaryCall,
+        served: ServedVersion,
+        request: InferenceRequest,
+        error: ModelportError,
+        ticket: Ticket | None,
+    ) -> None:
+        self._refuse(call, served.model, served, error, ticket, request.request_id)
+        note(served, request.request_id, self._name, call, request, error)
+
+    def _refuse_unread(self, call: UnaryCall, model: str, choosing: Choosing | None, error: ModelportError) -> None:
+        served, ticket = found_by(choosing) or self._last, ticket_of(choosing)
+        request_id = request_id_of(served, ticket)
+        self._refuse(call, model, served, error, ticket, request_id)
+        note(served, request_id, self._name, call, None, error)
+
+    def _refuse(
+        self,
+        call: UnaryCall,
+        model: str,
+        served: ServedVersion | None,
+        error: ModelportError,
+        ticket: Ticket | None,
+        request_id: str,
+    ) -> None:
         self._engine.metrics.error(model if self._engine.has(model) else "", self._name, error.kind)
-        call.fail(STATUS[error.kind], error_text(error), trailing=kind_trailer(error))
+        said = (*kind_trailer(error), *metadata_of(served, request_id))
+        call.fail(STATUS[error.kind], error_text(error), trailing=said)
+        if ticket is not None:
+            ticket.failed(error)
 
 
 def _defect(error: Exception) -> InternalError:

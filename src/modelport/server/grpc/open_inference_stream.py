@@ -16,7 +16,10 @@ from time import perf_counter_ns
 from modelport.core.errors import InternalError, ModelportError
 from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.engine.engine import Engine
+from modelport.engine.rollouts.ticket import Ticket
 from modelport.engine.served import ServedVersion
+from modelport.server.grpc.choosing import Choosing, found_by, ticket_of
+from modelport.server.grpc.noting import name_response, note, request_id_of
 from modelport.server.http2 import StreamingCall
 from modelport.wire.open_inference_grpc import OpenInferenceGrpc, id_of, model_of
 from modelport.wire.open_inference_grpc_reply import Message, ReplyOptions, stream_error, stream_response
@@ -68,34 +71,52 @@ class InferStream:
 
     def _begin(self, slot: _Slot, data: bytes) -> None:
         received = perf_counter_ns()
+        engine = self._engine
+        choosing = Choosing(engine, self._call, data) if engine.splits or engine.requests.active else None
         try:
-            served, request, options = self._dialect.decode_in_stream(data, self._engine.find)
+            served, request, options = self._dialect.decode_in_stream(data, choosing or engine.find)
         except Exception as error:
-            self._refuse(slot, model_of(data), id_of(data), error)
+            self._refuse_unread(slot, data, choosing, error)
             return
+        ticket = ticket_of(choosing)
+        if ticket is not None:
+            ticket.request = request
+        request.request_id = request_id_of(served, ticket)
         request.received = received
         request.decoded = perf_counter_ns()
         if served.streams:
-            task = asyncio.ensure_future(self._follow(slot, served, request, options))
+            task = asyncio.ensure_future(self._follow(slot, served, request, options, ticket))
             self._streams.add(task)
             task.add_done_callback(self._streams.discard)
         else:
-            self._engine.submit(served, request, partial(self._end, slot, served, request, options))
+            engine.submit(served, request, partial(self._end, slot, served, request, options, ticket))
 
     async def _follow(
-        self, slot: _Slot, served: ServedVersion, request: InferenceRequest, options: ReplyOptions
+        self,
+        slot: _Slot,
+        served: ServedVersion,
+        request: InferenceRequest,
+        options: ReplyOptions,
+        ticket: Ticket | None,
     ) -> None:
         """Pass on every response of a model that streams, at the client's pace."""
+        given: list[InferenceResponse] = []
         try:
             async with aclosing(self._engine.stream(served, request)) as responses:
                 async for response in responses:
+                    if served.log is not None:
+                        given.append(response)
+                    name_response(served, request.request_id, response)
                     await self._call.send_async(stream_response(options.encode(response, final=False)))
         except Exception as error:
-            self._refuse(slot, served.model, request.id, error)
+            self._fail(slot, served, request, error, ticket)
             return
         last = InferenceResponse(served.model, served.version, {}, request.id)
         self._fill(slot, stream_response(options.encode(last, final=True)) if options.empty_final else b"")
         served.meter(self._dialect.name).count(request, served.rows_of(request), perf_counter_ns())
+        note(served, request.request_id, self._dialect.name, self._call, request, given)
+        if ticket is not None:
+            ticket.answered(request)
 
     def _end(
         self,
@@ -103,26 +124,49 @@ class InferStream:
         served: ServedVersion,
         request: InferenceRequest,
         options: ReplyOptions,
+        ticket: Ticket | None,
         outcome: InferenceResponse | ModelportError,
     ) -> None:
         if isinstance(outcome, ModelportError):
-            self._refuse(slot, served.model, request.id, outcome)
+            self._fail(slot, served, request, outcome, ticket)
             return
+        name_response(served, request.request_id, outcome)
         try:
             answer = stream_response(options.encode(outcome, final=True))
         except Exception as error:
-            self._refuse(slot, served.model, request.id, error)
+            self._fail(slot, served, request, error, ticket)
             return
         self._fill(slot, answer)
         served.meter(self._dialect.name).count(request, served.rows_of(request), perf_counter_ns())
+        note(served, request.request_id, self._dialect.name, self._call, request, outcome)
+        if ticket is not None:
+            ticket.answered(request, outcome)
 
-    def _refuse(self, slot: _Slot, model: str, request_id: str, problem: Exception) -> None:
+    def _fail(
+        self,
+        slot: _Slot,
+        served: ServedVersion,
+        request: InferenceRequest,
+        problem: Exception,
+        ticket: Ticket | None,
+    ) -> None:
+        self._refuse(slot, served.model, request.id, problem, ticket)
+        note(served, request.request_id, self._dialect.name, self._call, request, problem)
+
+    def _refuse_unread(self, slot: _Slot, data: bytes, choosing: Choosing | None, problem: Exception) -> None:
+        served, ticket = found_by(choosing), ticket_of(choosing)
+        self._refuse(slot, model_of(data), id_of(data), problem, ticket)
+        note(served, request_id_of(served, ticket), self._dialect.name, self._call, None, problem)
+
+    def _refuse(self, slot: _Slot, model: str, message_id: str, problem: Exception, ticket: Ticket | None) -> None:
         error = problem
         if not isinstance(error, ModelportError):
             _log.error("a request was answered with an internal error", exc_info=problem)
             error = InternalError(f"internal error: {type(problem).__name__}")
         self._engine.metrics.error(model if self._engine.has(model) else "", self._dialect.name, error.kind)
-        self._fill(slot, stream_error(error, request_id))
+        self._fill(slot, stream_error(error, message_id))
+        if ticket is not None:
+            ticket.failed(error)
 
     def _fill(self, slot: _Slot, answer: Message) -> None:
         """An answer is there: send it and those behind it that waited for it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter_ns
 from typing import Any, Protocol
 
@@ -13,9 +14,13 @@ from modelport.core.errors import InternalError, InvalidInputError, ModelportErr
 from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.core.signature import Signature
 from modelport.engine.engine import Engine
+from modelport.engine.rollouts.ticket import Ticket
 from modelport.engine.served import ON_THE_LOOP, ServedVersion
+from modelport.server.grpc.choosing import Choosing, ticket_of
+from modelport.server.grpc.noting import metadata_of, note, request_id_of, trailers_of
 from modelport.server.http2 import Unary, UnaryCall
 from modelport.server.http2.grpc import Method
+from modelport.server.http2.grpc_metadata import Metadata
 from modelport.server.http2.stream import NEVER
 from modelport.server.named_signatures import with_signature, with_signatures
 from modelport.server.repository import Repository
@@ -82,24 +87,29 @@ class _Inference:
         engine = self._engine
 
         def handle(call: UnaryCall, data: bytes) -> None:
-            received, name = perf_counter_ns(), ""
+            received, name, served = perf_counter_ns(), "", None
+            choosing = Choosing(engine, call, data) if engine.splits or engine.requests.active else None
             try:
                 wanted = read(data)
                 name = wanted.spec.name
-                served = _find(engine, wanted.spec)
+                served = _find(choosing or engine.find, wanted.spec)
                 if by_name and wanted.spec.signature:
                     served = with_signature(served, wanted.spec.signature)
                 request = wanted.request(data, served.signature)
             except ModelportError as error:
-                self._refuse(call, error, name)
+                self._refuse(call, error, name, ticket_of(choosing), served)
                 return
+            ticket = ticket_of(choosing)
+            request.request_id = request_id_of(served, ticket)
+            if ticket is not None:
+                ticket.request = request
             if call.deadline != NEVER:
                 request.deadline = Deadline(call.deadline)
             request.received = received
             request.decoded = perf_counter_ns()
             if served.execution not in ON_THE_LOOP:
                 call.on_cancel = request.cancel
-            engine.submit(served, request, lambda outcome: self._answer(call, served, request, wanted, outcome))
+            engine.submit(served, request, partial(self._answer, call, served, request, wanted, ticket))
 
         return handle
 
@@ -109,24 +119,45 @@ class _Inference:
         served: ServedVersion,
         request: InferenceRequest,
         wanted: _Wanted,
+        ticket: Ticket | None,
         outcome: InferenceResponse | ModelportError,
     ) -> None:
         if isinstance(outcome, ModelportError):
-            self._refuse(call, outcome, served.model)
+            self._refuse(call, outcome, served.model, ticket, served, request)
             return
         try:
-            call.reply(wanted.encode(outcome, served.signature))
+            reply = wanted.encode(outcome, served.signature)
         except ModelportError as error:
-            self._refuse(call, error, served.model)
+            self._refuse(call, error, served.model, ticket, served, request)
             return
         except Exception as error:
             _log.exception("a request was answered with an internal error")
-            self._refuse(call, InternalError(f"internal error: {type(error).__name__}"), served.model)
+            defect = InternalError(f"internal error: {type(error).__name__}")
+            self._refuse(call, defect, served.model, ticket, served, request)
             return
+        if request.request_id:
+            call.reply(reply, trailing=metadata_of(served, request.request_id))
+        else:
+            call.reply(reply, ready=trailers_of(served))
         served.meter(NAME).count(request, served.rows_of(request), perf_counter_ns())
+        note(served, request.request_id, NAME, call, request, outcome)
+        if ticket is not None:
+            ticket.answered(request, outcome if served is ticket.served else None)
 
-    def _refuse(self, call: UnaryCall, error: ModelportError, name: str) -> None:
-        _fail(self._engine, call, error, name)
+    def _refuse(
+        self,
+        call: UnaryCall,
+        error: ModelportError,
+        name: str,
+        ticket: Ticket | None,
+        served: ServedVersion | None,
+        request: InferenceRequest | None = None,
+    ) -> None:
+        request_id = request_id_of(served, ticket) if request is None else request.request_id
+        _fail(self._engine, call, error, name, metadata_of(served, request_id))
+        note(served, request_id, NAME, call, request, error)
+        if ticket is not None:
+            ticket.failed(error)
 
 
 class _About:
@@ -158,7 +189,7 @@ class _About:
             if name != FIELD:
                 raise InvalidInputError(f"Metadata field {quoted(name)} is not supported; the only one is {FIELD!r}")
         spec.check()
-        served = with_signatures(_find(self._engine, spec))
+        served = with_signatures(_find(self._engine.find, spec))
         return metadata_response(served.model, served.version, served.signature)
 
     def status(self, data: bytes) -> Any:
@@ -183,13 +214,13 @@ class _About:
             call.reply(reload_response(None).SerializeToString())
 
 
-def _find(engine: Engine, spec: ModelSpec) -> ServedVersion:
+def _find(find: Callable[[str, int | str | None], ServedVersion], spec: ModelSpec) -> ServedVersion:
     try:
-        return engine.find(spec.name, spec.asked)
+        return find(spec.name, spec.asked)
     except ModelportError as error:
         raise servable_error(error, spec) from None
 
 
-def _fail(engine: Engine, call: UnaryCall, error: ModelportError, name: str) -> None:
+def _fail(engine: Engine, call: UnaryCall, error: ModelportError, name: str, trailing: Metadata = ()) -> None:
     engine.metrics.error(name if engine.has(name) else "", NAME, error.kind)
-    call.fail(code_of(error), error_text(error))
+    call.fail(code_of(error), error_text(error), trailing=trailing)

@@ -10,6 +10,7 @@ from modelport.wire.http import Headers
 from modelport.wire.remembered import Remembered
 
 TIMING = b"server-timing"
+REQUEST_ID = b"x-request-id"
 #: Versions that are remembered; one more empties the memory.
 _REMEMBERED = 1024
 

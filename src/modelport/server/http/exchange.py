@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from modelport.core.deadline import Deadline
 from modelport.core.errors import InternalError, ModelportError
 from modelport.core.messages import InferenceRequest, InferenceResponse
-from modelport.server.http.about import TIMING, About, about, timing
+from modelport.core.request_id import new_request_id
+from modelport.server.http.about import REQUEST_ID, TIMING, About, about, timing
 from modelport.server.http.asked import NOTHING, Asked, asked
 from modelport.server.http.routes import Route
 from modelport.server.named_signatures import with_signature
@@ -20,6 +21,7 @@ from modelport.wire.http import Buffer, Encode, Headers, HttpCall, HttpReply
 
 if TYPE_CHECKING:
     from modelport.engine.engine import Engine
+    from modelport.engine.rollouts.ticket import Ticket
     from modelport.engine.served import ServedVersion
 
 _log = logging.getLogger("modelport.server")
@@ -34,8 +36,8 @@ class Exchange:
     """A request and, later, its reply. `finished` is called once the reply is there."""
 
     __slots__ = (
-        "_encode", "_finished", "_headers", "_limit", "_request", "_served",
-        "about", "body", "cache", "engine", "keep_alive", "reply", "route", "timing",
+        "_encode", "_finished", "_headers", "_limit", "_request", "_served", "_ticket",
+        "about", "body", "cache", "engine", "keep_alive", "reply", "request_id", "route", "timing",
     )  # fmt: skip
 
     def __init__(
@@ -49,9 +51,12 @@ class Exchange:
         self.about: About | None = None
         self.timing = b""
         self.cache = b""
+        self.request_id = ""  # what the answer carries as x-request-id; whoever needs it first makes it
         self._headers = headers
         self._limit = limit
+        self._served: ServedVersion | None = None
         self._request: InferenceRequest | None = None
+        self._ticket: Ticket | None = None  # of a model with a rollout
 
     def begin(self, finished: Callable[[], None], alone: bool = False) -> None:
         """Decode `body` and submit. Calls `finished` now or later, and raises nothing.
@@ -69,6 +74,9 @@ class Exchange:
                 body = decompress(body, headers[b"content-encoding"], self._limit)
             name = route.model if route.model is not None else route.dialect.model_of(headers)
             served = self.engine.find(name, route.version)
+            if self.engine.splits:
+                served = self._choose(served, body)
+            self._served = served
             signature_of = getattr(route.dialect, "signature_of", None)
             if signature_of is not None:
                 served = with_signature(served, signature_of(body))
@@ -94,6 +102,14 @@ class Exchange:
         self._finished = _nothing
         self._served, self._request, self._encode = served, request, encode
 
+    def _choose(self, served: ServedVersion, body: Buffer) -> ServedVersion:
+        """The version that answers where a model may have a rollout; `served` is what was found without it."""
+        ticket = self._ticket = self.engine.choose(served, self.route.version, self._headers.get, body)
+        if ticket is None:
+            return served
+        self.request_id = ticket.id
+        return ticket.served
+
     def cancel(self) -> None:
         """Nobody waits for the answer any more: what was not begun yet need not be."""
         if self._request is not None:
@@ -104,7 +120,19 @@ class Exchange:
         name = self.route.model
         known = name if name is not None and self.engine.has(name) else ""
         self.engine.metrics.error(known, self.route.dialect.name, error.kind)
+        served = self._served
+        if served is None:
+            self._finish(self.route.dialect.refuse(error))
+            return
+        self.about = about(served)
+        if served.log is not None and not self.request_id:
+            self.request_id = new_request_id(served.version)
         self._finish(self.route.dialect.refuse(error))
+        if served.log is not None:
+            served.log.note(self.request_id, self.route.dialect.name, self._client_id, self._request, error)
+        if self._ticket is not None:
+            self._ticket.request = self._request
+            self._ticket.failed(error)
 
     def refuse_unbegun(self, error: ModelportError, status: int | None = None) -> None:
         """Reply to a request that was never wholly received; `status` overrides the dialect's."""
@@ -130,12 +158,19 @@ class Exchange:
             self.refuse(_defect(error))
             return
         served, request = self._served, self._request
+        assert served is not None
         assert request is not None
         self.about, self.timing = about(served), timing(request)
         if outcome.cache:
             self.cache = outcome.cache.encode()
+        if served.log is not None and not self.request_id:
+            self.request_id = new_request_id(served.version)
         self._finish(reply)
         served.meter(self.route.dialect.name).count(request, served.rows_of(request), perf_counter_ns())
+        if served.log is not None:
+            served.log.note(self.request_id, self.route.dialect.name, self._client_id, request, outcome)
+        if self._ticket is not None:
+            self._ticket.answered(request, outcome if served is self._ticket.served else None)
 
     @property
     def fields(self) -> Headers:
@@ -143,18 +178,31 @@ class Exchange:
         assert self.reply is not None
         if self.about is None:
             return self.reply.headers
+        timed = ((TIMING, self.timing),) if self.timing else ()
         cached = ((b"x-cache", self.cache),) if self.cache else ()
-        return (*self.reply.headers, *self.about.fields, (TIMING, self.timing), *cached)
+        named = ((REQUEST_ID, self.request_id.encode()),) if self.request_id else ()
+        return (*self.reply.headers, *self.about.fields, *timed, *cached, *named)
 
     @property
     def lines(self) -> bytes:
         """What is said of the version and the time, as lines of a head."""
         if self.about is None:
             return b""
+        if self.timing and not self.cache and not self.request_id:
+            return b"%b%b: %b\r\n" % (self.about.lines, TIMING, self.timing)
+        timed = b"%b: %b\r\n" % (TIMING, self.timing) if self.timing else b""
         cached = b"x-cache: %b\r\n" % self.cache if self.cache else b""
-        return b"%b%b: %b\r\n%b" % (self.about.lines, TIMING, self.timing, cached)
+        named = b"%b: %b\r\n" % (REQUEST_ID, self.request_id.encode()) if self.request_id else b""
+        return b"".join((self.about.lines, timed, cached, named))
+
+    @property
+    def _client_id(self) -> str:
+        """What the client calls its request."""
+        return self._headers.get(REQUEST_ID, b"").decode("latin-1")
 
     def _finish(self, reply: HttpReply) -> None:
+        if self.request_id and reply.headers:  # a dialect that gives ids of its own gives way
+            reply.headers = tuple(field for field in reply.headers if field[0] != REQUEST_ID)
         self.reply = reply
         self._finished()
 

@@ -136,7 +136,7 @@ class Express:
             served = self._engine.find(route.model, route.version)
         except ModelportError:
             return None
-        if not self._engine.tick.takes(served):
+        if not self._engine.tick.takes(served) or served.model in self._engine.splits or served.log is not None:
             return None
         station = served.signature.memo.get(key)
         if station is None or (station is not _NOWHERE and station.served is not served):

@@ -10,7 +10,7 @@ from modelport.server.http2.grpc import GrpcServer, Methods, Streaming, Unary
 from modelport.server.http2.grpc_calls import GrpcCall
 from modelport.server.http2.grpc_status import GrpcError, StatusCode
 from modelport.server.http2.grpc_streaming import StreamingCall, StreamingHandler
-from modelport.server.http2.grpc_unary import UnaryCall
+from modelport.server.http2.grpc_unary import ReadyTrailers, UnaryCall
 from modelport.server.http2.limits import Limits
 from modelport.server.http2.plain import PlainHandler, PlainStream
 from modelport.server.http2.protocol import Http2Protocol
@@ -27,6 +27,7 @@ __all__ = [
     "Methods",
     "PlainHandler",
     "PlainStream",
+    "ReadyTrailers",
     "Request",
     "Router",
     "StatusCode",

@@ -25,6 +25,21 @@ pack_reply = Struct(f">5sI{len(RESPONSE_HEADERS)}sIBIBI").pack
 pack_end = Struct(f">5sI{len(OK_TRAILERS)}s").pack
 
 
+class ReadyTrailers:
+    """The trailers of many answers with status OK, made once. Raises ValueError for metadata that cannot be sent."""
+
+    __slots__ = ("_start", "block", "metadata")
+
+    def __init__(self, metadata: Metadata) -> None:
+        self.metadata = metadata
+        self.block = encode_trailers(StatusCode.OK, trailing=metadata)
+        self._start = (len(self.block) << 8 | HEADERS).to_bytes(4) + bytes((END_HEADERS | END_STREAM,))
+
+    def frame(self, stream_id: int) -> bytes:
+        """The frame that ends a stream."""
+        return b"%b%b%b" % (self._start, stream_id.to_bytes(4), self.block)
+
+
 class UnaryCall(GrpcCall):
     """One request message, one reply. `on_cancel` may be set by the handler: it is called, without arguments, if the
     client cancels or the deadline passes before the reply."""
@@ -33,8 +48,15 @@ class UnaryCall(GrpcCall):
     on_cancel: Callable[[], object] | None = None
     message: bytes | memoryview | None = None
 
-    def reply(self, message: Message, *, initial: Metadata = (), trailing: Metadata = ()) -> None:
-        """End the call with its message and status OK."""
+    def reply(
+        self,
+        message: Message,
+        *,
+        initial: Metadata = (),
+        trailing: Metadata = (),
+        ready: "ReadyTrailers | None" = None,
+    ) -> None:
+        """End the call with its message and status OK. `ready` is in place of `trailing`."""
         # The hot path: a reply that the windows have room for becomes three buffers, without queues. The request is
         # complete, else the handler would not have been called, so END_STREAM closes the stream.
         if self.local_closed:
@@ -49,19 +71,21 @@ class UnaryCall(GrpcCall):
                 connection.out += (
                     pack_reply(HEADERS_START, stream_id, RESPONSE_HEADERS, length << 8 | DATA, 0, stream_id, 0, size),
                     message,
-                    pack_end(TRAILERS_START, stream_id, OK_TRAILERS),
+                    pack_end(TRAILERS_START, stream_id, OK_TRAILERS) if ready is None else ready.frame(stream_id),
                 )
                 self.local_closed = True
                 del connection.streams[stream_id]
                 if not connection.receiving:
                     connection.driver.wake()
                 return
-        self._reply(message, initial, trailing)
+        self._reply(message, initial, trailing, ready)
 
-    def _reply(self, message: Message, initial: Metadata, trailing: Metadata) -> None:
+    def _reply(
+        self, message: Message, initial: Metadata, trailing: Metadata, ready: "ReadyTrailers | None" = None
+    ) -> None:
         if self.ended:
             return
-        trailers = encode_trailers(StatusCode.OK, trailing=trailing)
+        trailers = encode_trailers(StatusCode.OK, trailing=trailing) if ready is None else ready.block
         if not self.started:
             self.send_initial_metadata(initial)
         self.replied = True
