@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from browsing import opening
 from fake_catalog import FakeCatalog, everything
 from fake_server import FakeServer, running
 from playwright.sync_api import sync_playwright
+from registry_home import Home
 
 from services import require
 
@@ -29,8 +32,8 @@ ARGUMENTS = [
 class Client:
     """GET requests straight to the pages' app."""
 
-    def __init__(self, catalog: FakeCatalog, root_path: str) -> None:
-        self._app = FakeServer(catalog).app()
+    def __init__(self, catalog: FakeCatalog, root_path: str, registry: Any = None) -> None:
+        self._app = FakeServer(catalog, registry=registry).app()
         self._root_path = root_path
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
@@ -44,10 +47,10 @@ class Client:
 
 @pytest.fixture
 def client() -> Callable[..., Client]:
-    """A client of the pages over a catalog (that of all fakes, where none is given)."""
+    """A client of the pages over a catalog (that of all fakes, where none is given), and maybe a registry."""
 
-    def make(*models: Any, catalog: FakeCatalog | None = None, root_path: str = "") -> Client:
-        return Client(catalog or (FakeCatalog(list(models)) if models else everything()), root_path)
+    def make(*models: Any, catalog: FakeCatalog | None = None, root_path: str = "", registry: Any = None) -> Client:
+        return Client(catalog or (FakeCatalog(list(models)) if models else everything()), root_path, registry)
 
     return make
 
@@ -71,38 +74,16 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(chromium: Any, server: FakeServer) -> Iterator[Callable[..., Any]]:
-    """Open a path of the fake server; fails on console errors, on errors in scripts and on requests to other hosts.
-
-    `expected` are parts of console messages that a test provokes itself.
-    """
-    contexts: list[Any] = []
-    problems: list[str] = []
+    """Open a path of the fake server, as `opening` does."""
     server.calls.clear()
     server.answer = None
-
-    def make(path: str, *, expected: tuple[str, ...] = (), **options: Any) -> Any:
-        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(5000)
-        page.on("console", lambda message: problems.append(_complaint(message, expected)))
-        page.on("pageerror", lambda error: problems.append(f"script error: {error}"))
-        page.on("request", lambda request: problems.append(_foreign(request.url, server.url)))
-        page.goto(server.url + path)
-        page.wait_for_selector("html[lang]")
-        return page
-
-    yield make
-    for context in contexts:
-        context.close()
-    assert [problem for problem in problems if problem] == []
+    with opening(chromium, server.url) as make:
+        yield make
 
 
-def _complaint(message: Any, expected: tuple[str, ...]) -> str:
-    if message.type not in ("error", "warning") or any(part in message.text for part in expected):
-        return ""
-    return f"console {message.type}: {message.text}"
-
-
-def _foreign(url: str, own: str) -> str:
-    return "" if url.startswith((own + "/", "blob:" + own + "/", "data:")) else f"request to {url}"
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """An empty registry in a folder."""
+    made = Home(tmp_path)
+    yield made
+    made.close()

@@ -37,11 +37,14 @@ class FakeServer:
     calls: list[Call] = field(default_factory=list)
     answer: tuple[int, Any] | None = None
     url: str = ""
+    registry: Any = None
 
     def app(self) -> Starlette:
         paths = ("/models/{name}/predict", "/models/{name}/versions/{version}/predict")
         ours = [Route(path, self.predict, methods=["POST"]) for path in paths]
-        return Starlette(routes=[*ours, Route("/docs", _page), Route("/metrics", _page), *web_routes(self.catalog)])
+        return Starlette(
+            routes=[*ours, Route("/docs", _page), Route("/metrics", _page), *web_routes(self.catalog, self.registry)]
+        )
 
     async def predict(self, request: Request) -> JSONResponse:
         body = await request.body()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from browsing import NARROWEST, PHONE, answered, predict
+from browsing import CONTRAST, NARROWEST, PHONE, answered, predict
 
 
 def test_colours_follow_the_system_and_the_toggle_is_remembered(open_page):
@@ -32,37 +32,6 @@ def test_no_page_is_wider_than_the_screen(open_page, path, size):
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
     fields = [field.bounding_box() for field in page.locator("[data-field] input").all()]
     assert all(one["x"] + one["width"] <= two["x"] for one, two in pairwise(fields) if one["y"] == two["y"])
-
-
-#: Text whose contrast with what lies behind it is below WCAG's AA.
-CONTRAST = """() => {
-  const numbers = (colour) => {
-    const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number);
-    return { rgb: [r, g, b], a };
-  };
-  const light = (rgb) => rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, at) => sum + v * [0.2126, 0.7152, 0.0722][at], 0);
-  const behind = (item) => {
-    for (let at = item; at; at = at.parentElement) {
-      const { rgb, a } = numbers(getComputedStyle(at).backgroundColor);
-      if (a > 0.9) return rgb;
-    }
-    return [255, 255, 255];
-  };
-  const bad = [];
-  for (const item of document.querySelectorAll("body *")) {
-    const own = [...item.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-    if (!own && !item.matches("input, textarea, select") || !item.checkVisibility()) continue;
-    if (item.closest(".visually-hidden, :disabled")) continue;
-    const style = getComputedStyle(item);
-    const [a, b] = [light(numbers(style.color).rgb), light(behind(item))].sort((x, y) => y - x);
-    const large = parseFloat(style.fontSize) >= 24;
-    if ((a + 0.05) / (b + 0.05) < (large ? 3 : 4.5)) {
-      bad.push(`${item.className || item.localName}: ${item.textContent.slice(0, 30)}`);
-    }
-  }
-  return bad;
-}"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -149,7 +149,13 @@ def reply(value: Any, status: int = 200) -> Response:
 
 
 async def body_as(request: Request, kind: type[_T]) -> _T:
-    """The JSON body as a value. Raises InvalidInputError naming what does not fit, TooLargeError."""
+    """The JSON body as a value. Raises InvalidInputError naming what does not fit, TooLargeError.
+
+    It has to be called JSON: a page of another site can send a form or a text from a browser, but that only if it may.
+    """
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != "application/json":
+        raise InvalidInputError(f"the body's content-type is {media[:80] or 'not said'}: send application/json")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk

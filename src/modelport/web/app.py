@@ -1,8 +1,8 @@
-"""The routes of the pages: `/`, `/models/{name}`, `/models/{name}/versions/{version}` and their static files."""
+"""The routes of the pages: `/`, `/models/{name}`, `/models/{name}/versions/{version}`, their files, the registry's."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -12,23 +12,39 @@ from starlette.routing import BaseRoute, Route
 from modelport.core.description import signature_to_dict
 from modelport.core.errors import Kind
 from modelport.core.nearest import did_you_mean
+from modelport.registry.base import Registry
 from modelport.web.assets import Assets
 from modelport.web.catalog import Catalog, ModelView, VersionView
 from modelport.web.form import form_sections
 from modelport.web.page import Renderer, model_path, root_path, wants_html
 
 
-def web_routes(catalog: Catalog) -> list[BaseRoute]:
-    """The pages over what `catalog` serves, to be added to the server's ASGI app. All are GET and change nothing."""
+def web_routes(catalog: Catalog, registry: Callable[[], Registry] | None = None) -> list[BaseRoute]:
+    """The pages over what `catalog` serves, to be added to the server's ASGI app. All are GET and change nothing.
+
+    `registry` gives the registry each time that it is asked, in threads; without it there are no pages of one.
+    """
     assets = Assets()
-    pages = Pages(catalog, Renderer(assets))
+    renderer = Renderer(assets, registry=registry is not None)
+    pages = Pages(catalog, renderer)
     return [
+        *_registry_routes(catalog, registry, renderer),
         Route("/", pages.models, name="pages:models"),
         Route("/models/{name}", pages.model, name="pages:model"),
         Route("/models/{name}/versions/{version}", pages.version, name="pages:version"),
         Route("/static/{path:path}", assets.serve, name="pages:static"),
         Route("/favicon.ico", assets.icon, name="pages:icon"),
     ]
+
+
+def _registry_routes(
+    catalog: Catalog, registry: Callable[[], Registry] | None, renderer: Renderer
+) -> Sequence[BaseRoute]:
+    if registry is None:
+        return ()
+    from modelport.web.registry.pages import registry_routes  # noqa: PLC0415 - who serves files needs none of it
+
+    return registry_routes(catalog, registry, renderer)
 
 
 class Pages:

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 
 from modelport.web import words
 from modelport.web.assets import Assets
+from modelport.web.registry import wording
 
 #: `default-src 'self'` forbids inline scripts and styles; data for scripts travels in `application/json` blocks, which
 #: no browser executes. Pictures and recordings that a person chooses are shown by blob: addresses.
@@ -31,7 +32,8 @@ HEADERS = {
 class Renderer:
     """Turns a template and its values into a page. Everything that a template prints is escaped."""
 
-    def __init__(self, assets: Assets) -> None:
+    def __init__(self, assets: Assets, *, registry: bool = False) -> None:
+        """`registry`: whether there are pages of a registry to lead to."""
         self._assets = assets
         self._environment = Environment(
             loader=PackageLoader("modelport.web"),
@@ -41,7 +43,7 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.globals.update(words=words, model_path=model_path)
+        self._environment.globals.update(words=words, said=wording, model_path=model_path, registry=registry)
 
     def page(self, request: Request, template: str, values: Mapping[str, Any], status: int = 200) -> HTMLResponse:
         """The template's page. `root` is the path that a proxy has put before the server's own paths."""

@@ -1,0 +1,1 @@
+"""The registry's pages: models and versions, promotions, rollouts, history, evaluations."""
