@@ -26,7 +26,15 @@ class Postgres:
         if self._user is not None:
             shutil.chown(self.folder, self._user)
         self._run("initdb", "-D", "data", "-U", "modelport", "-A", "trust", "-E", "UTF8", "--no-sync")
+        self.start()
+
+    def start(self) -> None:
+        """Run it, also again after `halt`."""
         self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", f"-c listen_addresses='' -k {self.folder}", "start")
+
+    def halt(self) -> None:
+        """End it; what it wrote stays."""
+        self._run("pg_ctl", "-D", "data", "-m", "immediate", "stop")
 
     def database(self) -> str:
         """The URL of a new, empty database."""
@@ -36,7 +44,7 @@ class Postgres:
 
     def stop(self) -> None:
         """End it and remove what it wrote."""
-        self._run("pg_ctl", "-D", "data", "-m", "immediate", "stop")
+        self.halt()
         shutil.rmtree(self.folder)
 
     def _run(self, program: str, *words: str) -> None:

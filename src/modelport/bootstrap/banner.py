@@ -15,13 +15,15 @@ _SHOWN = 20
 _LONGEST_CALL = 1500
 
 
-def banner(engine: Engine, url: str) -> str:
-    """Several lines: the models, the addresses, the curl line."""
+def banner(engine: Engine, url: str, follows: str = "") -> str:
+    """Several lines: the models, the addresses, the curl line. `follows` is where the registry is that says what."""
     models = engine.models()
     lines = [f"Modelport {__version__} serves {_count(len(models))} on {url}", ""]
     lines += [_model_line(model) for model in models[:_SHOWN]]
     if len(models) > _SHOWN:
         lines.append(f"  … and {len(models) - _SHOWN} more")
+    if follows:
+        lines += ["", f"  following the registry {follows}"]
     lines += ["", f"  page     {url}/", f"  API      {url}/docs", f"  metrics  {url}/metrics"]
     ready = [model.default for model in models if model.default is not None]
     if ready:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from modelport.bootstrap.banner import banner, nothing_works
 from modelport.bootstrap.crashes import Crashes
+from modelport.bootstrap.following import registry_place
+from modelport.bootstrap.registry import check_registry
 from modelport.bootstrap.settings import Settings
 from modelport.bootstrap.wiring import Worker, build_process
 from modelport.core.host import cpu_quota
@@ -41,6 +43,7 @@ def serve(settings: Settings) -> int:
     parse_policy(settings.source.versions)
     parse_replace(settings.source.replace)
     scan(settings.source.paths, settings.source.name or None)
+    check_registry(settings.registry)
     workers = settings.server.workers or cpu_quota()
     ports = (settings.server.port, *settings.server.also_listen)
     by_port = [listen(settings.server.host, port, workers) for port in ports]
@@ -90,11 +93,12 @@ def _close(sockets: Iterable[socket.socket]) -> None:
 def _run(settings: Settings, sockets: list[socket.socket], say: Callable[[Report], None], worker: Worker) -> int:
     def on_loaded(engine: Engine) -> bool:
         problem = nothing_works(engine)
-        if problem:
+        if problem and not settings.follows:  # the registry may name another version at any time
             print(problem, file=sys.stderr, flush=True)  # noqa: T201
             return False
         failed = tuple(model.name for model in engine.models() if model.state == "failed")
-        say(Report(banner(engine, _url(settings.server)), failed))
+        follows = registry_place(settings.registry) if settings.follows else ""
+        say(Report(banner(engine, _url(settings.server), follows), failed))
         return True
 
     keep_buffers()

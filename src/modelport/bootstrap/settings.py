@@ -13,6 +13,7 @@ from modelport.bootstrap.platforms import read_platform
 from modelport.core.errors import InvalidInputError
 from modelport.engine.settings import EngineSettings
 from modelport.registry.opening import RegistrySettings
+from modelport.release.following.settings import FollowSettings
 from modelport.server.http2 import Limits
 from modelport.server.settings import LimitSettings, ServerSettings
 
@@ -45,7 +46,9 @@ class SourceSettings:
 
 
 _WORDS = {int: "a whole number", float: "a number"}
-_S = TypeVar("_S", SourceSettings, ServerSettings, LimitSettings, Limits, EngineSettings, RegistrySettings)
+_S = TypeVar(
+    "_S", SourceSettings, ServerSettings, LimitSettings, Limits, EngineSettings, RegistrySettings, FollowSettings
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,12 @@ class Settings:
     http2: Limits = field(default_factory=Limits)
     engine: EngineSettings = field(default_factory=EngineSettings)
     registry: RegistrySettings = field(default_factory=RegistrySettings)
+    following: FollowSettings = field(default_factory=FollowSettings)
+
+    @property
+    def follows(self) -> bool:
+        """Whether the registry says what is served: one is named, and no files are."""
+        return self.registry.named and not self.source.paths
 
 
 def read_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
@@ -77,6 +86,7 @@ def read_settings(environment: Mapping[str, str] | None = None, **given: Any) ->
         http2=_read(Limits(), environment, chosen, "http2_"),
         engine=_read(EngineSettings(), environment, chosen),
         registry=_read(RegistrySettings(), environment, chosen),
+        following=_read(FollowSettings(), environment, chosen),
     )
     if chosen:
         raise InvalidInputError(f"there is no setting {next(iter(chosen))!r}")

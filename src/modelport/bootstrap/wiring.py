@@ -12,12 +12,18 @@ from typing import Any, cast
 from starlette.types import ASGIApp
 
 from modelport.bootstrap.crashes import open_guard
+from modelport.bootstrap.following import open_follower
 from modelport.bootstrap.hosted import hosted_dialects, hosted_routers
+from modelport.bootstrap.jobs import job_runner
 from modelport.bootstrap.platforms import Platform, read_platform
-from modelport.bootstrap.registry import registry_routers
+from modelport.bootstrap.registry import registries, registry_routers
+from modelport.bootstrap.requests import request_log
 from modelport.bootstrap.settings import Settings, SourceSettings
+from modelport.control.feedback import feedback_router
 from modelport.control.metrics import metrics_router
 from modelport.control.models import models_router
+from modelport.control.registry import Opened
+from modelport.control.requests import requests_router
 from modelport.engine.engine import Engine
 from modelport.engine.lifecycle.admission import Admission
 from modelport.engine.lifecycle.manager import Lifecycle
@@ -26,7 +32,8 @@ from modelport.engine.lifecycle.policy import Replace, VersionPolicy, parse_poli
 from modelport.engine.lifecycle.source import scan
 from modelport.engine.metrics.metrics import Metrics
 from modelport.engine.quarantine.guard import Guard
-from modelport.registry.opening import RegistrySettings
+from modelport.release.conducting.watching import watch_rollouts
+from modelport.release.following.follower import Follower
 from modelport.server.asgi.app import create_app
 from modelport.server.asgi.documentation import OPERATIONS
 from modelport.server.asgi.event_streams import event_stream_router
@@ -71,7 +78,9 @@ def build_app(
     limits: LimitSettings,
     extensions: Extensions,
     platform: Platform | None = None,
-    registry: RegistrySettings | None = None,
+    opened: Opened | None = None,
+    follower: Follower | None = None,
+    told: Opened | None = None,
 ) -> ASGIApp:
     """Everything that is not on a lane, and inference for those who come by another way."""
     platform = platform or Platform()
@@ -82,11 +91,13 @@ def build_app(
         open_inference_router(engine),
         event_stream_router(engine, limits.body_bytes),
         tensorflow_serving_router(engine, extensions.repository),
-        models_router(engine),
-        *registry_routers(registry or RegistrySettings()),
+        models_router(engine, follower),
+        *registry_routers(opened),
+        *(() if told is None else (feedback_router(told),)),
+        requests_router(engine),
         metrics_router(engine.metrics, engine.settings.metrics_names),
     )
-    app = create_app(routers, web_routes(engine))
+    app = create_app(routers, web_routes(engine, opened))
     document_inference(app, OPERATIONS)
     return InferenceFirst(app, engine, routes, limits)
 
@@ -124,14 +135,26 @@ def guard(engine: Engine, worker: Worker) -> Guard | None:
 def build_process(settings: Settings, on_loaded: Callable[[Engine], bool], worker: Worker) -> Process:
     """One serving process."""
     engine = Engine(settings.engine, Metrics(worker.metrics_folder, worker.number), worker.metrics_folder)
-    source = partial(scan, settings.source.paths, settings.source.name or None)
+    platform, known = read_platform(os.environ), registries(settings.registry)
+    told = known.opened or (None if known.follow is None else Opened(known.follow))
+    follower = None
+    if settings.follows and known.follow is not None and not platform.multi_model:
+        follower = open_follower(settings, known.follow, engine.metrics)
+    engine.requests.root = request_log(settings)
+    source = partial(scan, settings.source.paths, settings.source.name or None) if follower is None else follower.found
     lifecycle = Lifecycle(engine, source, *plan(settings.source), admission(settings, worker), guard(engine, worker))
     extensions = Extensions(engine, lifecycle, worker.metrics_folder)
-    platform = read_platform(os.environ)
     routes = Routes(dialects(platform, extensions.memory))
-    app = build_app(engine, routes, settings.limits, extensions, platform, settings.registry)
+    app = build_app(engine, routes, settings.limits, extensions, platform, known.opened, follower, told)
     poll, again = settings.source.poll, worker.again
-    background = Background(lifecycle, poll, on_loaded, again, worker.lacks, beside=extensions.follow)
+    before, beside = None, [extensions.follow]
+    if follower is not None:
+        follower.attach(lifecycle, [engine.rollouts.set])
+        before, poll = follower.begin, 0.0
+        beside.append(follower.follow)
+        beside += [] if told is None else [partial(watch_rollouts, engine, told)]
+    beside += [] if known.opened is None else [job_runner(settings, known.opened, worker.metrics_folder).run]
+    background = Background(lifecycle, poll, on_loaded, again, worker.lacks, before, tuple(beside))
     lane = lane_protocol(engine, routes, settings.limits, http2_factory(engine, routes, settings, app, extensions))
     return Process(app, engine, background, settings.server, settings.limits, lane)
 

@@ -27,6 +27,13 @@ COMMANDS = {
     "history": "modelport.cli.history",
     "gc": "modelport.cli.gc",
     "evaluate": "modelport.cli.evaluate",
+    "requests": "modelport.cli.requests",
+    "replay": "modelport.cli.replay",
+    "gate": "modelport.cli.gate",
+    "promote": "modelport.cli.promote",
+    "rollout": "modelport.cli.rollout",
+    "rollback": "modelport.cli.rollback",
+    "jobs": "modelport.cli.jobs",
 }
 
 

@@ -22,6 +22,18 @@ import click
     type=click.FloatRange(0.1),
     help="Look for new and changed models every so many seconds.  [default: never]",
 )
+@click.option("--home", metavar="FOLDER", help="Folder of the registry: without PATHS, what it says is served.")
+@click.option(
+    "--registry",
+    metavar="URL",
+    help="The registry to follow: postgresql://…, sqlite:///…, or a server that has one, http://host:8000.",
+)
+@click.option(
+    "--cache",
+    "cache_folder",
+    metavar="FOLDER",
+    help="Where versions' files are kept for the next start.  [default: cache in the home folder]",
+)
 @click.option(
     "--trust",
     multiple=True,
@@ -43,13 +55,17 @@ def serve(
     workers: int | None,
     versions: str | None,
     poll: float | None,
+    home: str | None,
+    registry: str | None,
+    cache_folder: str | None,
     trust: tuple[str, ...],
     trust_global: tuple[str, ...],
 ) -> None:
     """Serve model files on every protocol, one port.
 
     PATHS are model files, folders of model files, or version trees (MODEL/NUMBER/…) as Triton and TensorFlow Serving
-    lay them out. Every setting also has an environment variable: see docs/settings.md.
+    lay them out. Without PATHS, what a registry says is served: every model that has an alias, `production` by default.
+    Every setting also has an environment variable: see docs/settings.md.
     """
     from modelport.bootstrap.platforms import read_platform  # noqa: PLC0415
     from modelport.bootstrap.serving import serve as run  # noqa: PLC0415
@@ -64,10 +80,13 @@ def serve(
         workers=workers,
         versions=versions,
         poll=poll,
+        home=home,
+        registry=registry,
+        cache_folder=cache_folder,
         trust=",".join(trust) or None,
         trust_globals=",".join(trust_global) or None,
     )
     platform = read_platform(os.environ)
-    if not settings.source.paths and not platform.multi_model:
+    if not settings.source.paths and not settings.follows and not platform.multi_model:
         raise click.UsageError(platform.problem or "Missing argument 'PATHS...': name the models to serve.")
     sys.exit(run(settings))

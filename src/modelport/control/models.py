@@ -9,30 +9,39 @@ from fastapi import APIRouter
 from modelport.core.description import signature_to_dict
 from modelport.engine.engine import Engine
 from modelport.engine.served import ServedModel, ServedVersion
+from modelport.release.following.follower import Follower
 
 
-def models_router(engine: Engine) -> APIRouter:
-    """Reading what is served."""
+def models_router(engine: Engine, follower: Follower | None = None) -> APIRouter:
+    """Reading what is served, and what a registry that is followed wants of it."""
     router = APIRouter(prefix="/api/v1", tags=["management"])
 
     @router.get("/models", summary="All models")
     async def models() -> dict[str, Any]:
-        return {"models": [model_document(model) for model in engine.models()]}
+        found = [model_document(model) for model in engine.models()]
+        if follower is None:
+            return {"models": found}
+        desired = follower.desired_documents()
+        found = [{**document, "desired": desired.get(document["name"])} for document in found]
+        return {"models": found, "following": follower.document()}
 
     @router.get("/models/{model}", summary="One model, with the signatures of its versions")
     async def model(model: str) -> dict[str, Any]:
-        return model_document(engine.model(model))
+        found = model_document(engine.model(model))
+        return found if follower is None else {**found, "desired": follower.desired_documents().get(model)}
 
     return router
 
 
 def model_document(model: ServedModel) -> dict[str, Any]:
-    """A model as JSON."""
+    """A model as JSON. `aliases` are what names mean here now; `preferred` should answer where none is named."""
     return {
         "name": model.name,
         "state": model.state,
         "error": model.error,
         "default_version": None if model.default is None else model.default.version,
+        "preferred": model.preferred or None,
+        "aliases": dict(model.aliases),
         "versions": [version_document(version) for version in model.versions],
     }
 
