@@ -91,17 +91,18 @@ def test_where_the_flavours_keep_their_models(tmp_path, flavour, file):
     assert describe(folder).versions == {1: path.parent if path.name == "saved_model.pb" else path}
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("flavors: {python_function: {loader_module: m}}", "it is a model of Python functions (pyfunc) only"),
-        ("flavors: {spark: {}, python_function: {}}", "its flavours are spark; Modelport serves onnx, xgboost"),
-    ],
-)
-def test_flavours_that_can_not_be_served(tmp_path, text, says):
-    found = describe(write(tmp_path, text))
-    assert says in found.problem
-    assert "model.py" in found.problem
+def test_flavours_that_can_not_be_served(tmp_path):
+    found = describe(write(tmp_path, "flavors: {spark: {}, other: {}}"))
+    assert "its flavours are spark, other; Modelport serves onnx, xgboost" in found.problem
+    assert "python_function" in found.problem
+
+
+@pytest.mark.parametrize("text", ["flavors: {python_function: {}}", "flavors: {prophet: {}, python_function: {}}"])
+def test_what_only_mlflow_can_load_is_served_by_mlflow(tmp_path, text):
+    folder = write(tmp_path / "m", text, "model.py")
+    found = describe(folder)
+    assert (found.versions, found.tables, found.problem) == ({1: folder}, {}, "")
+    assert catalog.detect(folder) == "mlflow"
 
 
 @pytest.mark.parametrize(

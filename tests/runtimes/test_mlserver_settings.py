@@ -2,10 +2,15 @@
 
 import json
 
+import httpx
 import pytest
+from onnx_graphs import identity, model, node, tensor
 
-from modelport.core.errors import InvalidModelError
+from modelport.core.errors import InvalidInputError, InvalidModelError
+from modelport.engine.lifecycle.source import scan
 from modelport.runtimes.repositories.describing import describe
+
+ONNX = {"name": "same", "implementation": "mlserver_onnx.OnnxModel"}
 
 
 def write(folder, file="model.joblib", **settings):
@@ -33,7 +38,7 @@ def test_settings_become_tables(tmp_path):
     assert (found.name, found.versions) == ("iris", {2: folder / "model.joblib"})
     assert found.tables == {
         "inputs": {"X": {"datatype": "FP32", "shape": [-1, 4]}},
-        "serving": {"max_batch": 16, "max_delay_ms": 5},
+        "serving": {"versions": "all", "max_batch": 16, "max_delay_ms": 5},
         "cache": {"enabled": True},
     }
     assert found.warnings == (
@@ -100,3 +105,31 @@ def test_a_version_that_is_no_number_is_the_first(tmp_path):
     found = describe(write(tmp_path, implementation="mlserver_sklearn.X", parameters={"version": "beta"}))
     assert list(found.versions) == [1]
     assert found.warnings == ("the version 'beta' is no number: it is served as 1",)
+
+
+def version(folder, number, made):
+    """A folder of its own for one version of the model `same`."""
+    write(folder, "", **ONNX, parameters={"version": f"v{number}"})
+    (folder / "model.onnx").write_bytes(made.SerializeToString())
+
+
+def test_folders_with_versions_of_one_model(tmp_path, run_server):
+    negative = model([node("Neg", ["x"], ["y"])], [tensor("x", 1, ("n", 3))], [tensor("y", 1, ("n", 3))])
+    version(tmp_path / "same-old", 3, identity())
+    version(tmp_path / "same-new", 12, negative)
+    (tmp_path / "alone").mkdir()
+    (tmp_path / "alone" / "model.onnx").write_bytes(identity().SerializeToString())
+    server = run_server(tmp_path).wait_ready()
+    for number, wanted in ((3, [1, 2, 3]), (12, [-1, -2, -3])):
+        tensors = [{"name": "x", "datatype": "FP32", "shape": [1, 3], "data": [1, 2, 3]}]
+        url = f"{server.url}/v2/models/same/versions/{number}/infer"
+        assert httpx.post(url, json={"inputs": tensors}).json()["outputs"][0]["data"] == wanted
+    answer = httpx.post(f"{server.url}/v2/models/same/infer", json={"inputs": tensors}).json()
+    assert answer["model_version"] == "12"
+
+
+def test_two_folders_with_the_same_version(tmp_path):
+    version(tmp_path / "a", 3, identity())
+    version(tmp_path / "b", 3, identity())
+    with pytest.raises(InvalidInputError, match=r"two folders hold version 3 of 'same': .*a/model.onnx and .*b/model"):
+        scan((tmp_path,))

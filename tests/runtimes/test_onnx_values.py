@@ -1,5 +1,7 @@
 """What the ONNX runtime does with values beyond the contract: sequences, maps, text, and failures inside the model."""
 
+import json
+
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -21,6 +23,7 @@ from onnx_graphs import (
     zipmap,
 )
 
+from modelport.core.declared import declared_tensors
 from modelport.core.errors import InvalidInputError, InvalidModelError, ModelFailedError
 from modelport.core.runtime import LoadSpec
 from modelport.runtimes.onnx.outputs import output_for
@@ -242,6 +245,30 @@ def test_inputs_that_have_a_default(load, ir_version, optional):
         assert loaded.predict({"x": FLOATS, "w": FLOATS})["y"].tolist() == [2, 4, 6]
     with pytest.raises(InvalidInputError, match="missing input 'x'" if optional else "Invalid input name: w"):
         loaded.predict({"w": FLOATS})
+
+
+TABLE = {"x": {"kind": "tabular", "columns": [{"name": "colour", "categories": ["red", "green"]}, "note"]}}
+
+
+def texts(*rows):
+    return {"x": np.array([[text.encode() for text in row] for row in rows], np.object_)}
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_text_that_is_no_category_of_its_column(load, declared):
+    metadata = {} if declared else {"modelport": json.dumps({"inputs": TABLE})}
+    made = identity(T.STRING, ("n", 2), metadata=metadata)
+    model = load(made, inputs=declared_tensors(TABLE) if declared else ())
+    given = texts(["red", "anything"], ["green", ""])
+    assert np.array_equal(model.predict(given)["y"], given["x"])
+    assert model.predict({"x": given["x"][:0]})["y"].shape == (0, 2)
+    with pytest.raises(InvalidInputError) as caught:
+        model.predict(texts(["red", "a"], ["grean", "b"]))
+    assert str(caught.value) == (
+        "column 'colour' has no category 'grean', in row 1 (did you mean 'green'?); it takes: red, green"
+    )
+    with pytest.raises(InvalidInputError, match="column 'colour' has no category ''"):
+        model.predict(texts(["", "a"]))
 
 
 def test_text_that_is_not_utf8(load):

@@ -170,8 +170,9 @@ def test_attacks_are_seen_whatever_they_are_wrapped_in(tmp_path, marker, wrappin
 def test_attacks_do_not_run_when_they_are_loaded(tmp_path, marker, wrapping):
     path = tmp_path / "model.pkl"
     path.write_bytes(wrappings(Attack(marker))[wrapping])
-    with pytest.raises(ForbiddenError, match=r"asks for (posix|os)\.system, .*--trust-global"):
+    with pytest.raises(ForbiddenError, match=r"asks for (posix|os)\.system, which would start programs") as caught:
         load_pickle(path)
+    assert "--trust" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

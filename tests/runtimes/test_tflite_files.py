@@ -1,19 +1,23 @@
 """What the TFLite runtime says of files, batches, quantization, labels, signatures and options."""
 
+import base64
+import io
 import os
 import subprocess
 import sys
 
 import numpy as np
+import PIL.Image
 import pytest
 
 pytest.importorskip("modelport.runtimes.tensorflow.process")
 pytest.importorskip("modelport.runtimes.tflite.runtime")
 
 from modelport.core.errors import InvalidInputError, InvalidModelError, ModelFailedError
-from modelport.core.meaning import Probabilities
+from modelport.core.meaning import Image, Probabilities
 from modelport.core.runtime import LoadSpec
 from modelport.runtimes.tflite.runtime import TFLiteRuntime
+from modelport.wire.rows import tensor_from_rows
 from runtimes import tensorflow_models as models
 from runtimes import tflite_models
 
@@ -73,6 +77,53 @@ def test_the_float_view_is_near_the_float_model(path):
     assert np.abs(exact - near).max() < 0.1
     huge = load(path, tflite_models.quantized()).predict({"flower": np.full((1, 4), 3e38, np.float32)})["output_0"]
     assert np.isfinite(huge).all()
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_pictures_that_the_metadata_describes(path, whole):
+    content = tflite_models.with_metadata(tflite_models.pixels(whole), [127.5], [127.5])
+    model = load(path, content)
+    (spec,) = model.signature.inputs
+    assert spec.meaning == Image(4, 4, 3, "HWC", 1.0, (127.5,) * 3, (127.5,) * 3)
+    assert spec.datatype == "FP32"
+    buffer = io.BytesIO()
+    PIL.Image.new("RGB", (8, 8), (255, 0, 51)).save(buffer, "PNG")
+    rows = tensor_from_rows(spec, {"b64": base64.b64encode(buffer.getvalue()).decode()})
+    given = model.predict({spec.name: rows})
+    assert next(iter(given.values()))[0] == pytest.approx([1, -1, -0.6], abs=0.01 if whole else 1e-6)
+
+
+def test_pictures_with_a_number_for_each_channel(path):
+    model = load(path, tflite_models.with_metadata(tflite_models.pixels(), [1, 2, 3], [4, 5, 6]))
+    assert model.signature.inputs[0].meaning.mean == (1, 2, 3)
+    assert model.signature.inputs[0].meaning.std == (4, 5, 6)
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "meaning"),
+    [([0], [1], Image(4, 4, 3)), ([], [], Image(4, 4, 3)), ([1], [0], None), ([1, 2], [1, 1], None), ([1], [], None)],
+)
+def test_what_no_picture_is_normalised_by(path, mean, std, meaning):
+    assert (
+        load(path, tflite_models.with_metadata(tflite_models.pixels(), mean, std)).signature.inputs[0].meaning
+        == meaning
+    )
+
+
+def test_what_the_metadata_says_of_others_is_no_picture(path):
+    features = tflite_models.with_metadata(tflite_models.pixels(), [1], [1], kind=1)
+    assert load(path, features).signature.inputs[0].meaning is None
+    rows = tflite_models.with_metadata(tflite_models.iris(), [1], [1])
+    assert load(path, rows).signature.inputs[0].meaning is None
+    raw = tflite_models.with_metadata(tflite_models.pixels(True), [127.5], [127.5])
+    assert load(path, raw, quantized="raw").signature.inputs[0].meaning is None
+
+
+def test_metadata_that_is_damaged_is_passed_over(path):
+    content = tflite_models.with_metadata(tflite_models.pixels(), [127.5], [127.5])
+    place = content.index(b"M001")
+    damaged = content[: place - 4] + b"\xff\xff\xff\x7f" + content[place:]
+    assert load(path, damaged).signature.inputs[0].meaning is None
 
 
 def test_labels_that_are_packed(path):

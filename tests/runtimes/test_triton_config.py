@@ -1,9 +1,14 @@
 """Triton repositories as they lie."""
 
+import warnings
+
+import numpy as np
 import pytest
 
 from modelport.core.declared import declared_tensors
 from modelport.core.errors import InvalidModelError
+from modelport.core.signature import Signature, TensorSpec
+from modelport.engine.lifecycle.samples import Sample, SampleTensor, run_samples
 from modelport.runtimes.repositories.describing import describe
 
 
@@ -124,16 +129,131 @@ def test_versions_policies_and_devices(repository):
         "serving": {"versions": "1,3", "concurrency": 1},
         "runtime": {"device": "cuda:1"},
         "sequence": {"state": [{"input": "s", "output": "t"}], "idle_seconds": 5.0},
+        "warmup": {"samples": [{"name": "w", "count": 1, "inputs": {}}]},
     }
-    assert [warning.split(" ")[0] for warning in found.warnings] == ["instance_group", "the", "model_warmup"]
+    assert [warning.split(" ")[0] for warning in found.warnings] == ["instance_group", "the"]
     assert describe(repository("version_policy { all {} }", name="b")).tables == {"serving": {"versions": "all"}}
 
 
-def test_places_are_no_names(repository):
-    config = 'platform: "pytorch_libtorch" input { name: "INPUT__0" data_type: TYPE_FP32 dims: [ 3 ] }'
-    found = describe(repository(config, "1/model.pt"))
-    assert found.tables == {}
-    assert found.warnings == ("'INPUT__0' says a place: clients call the tensor as the model itself does",)
+PLACES = """
+platform: "pytorch_libtorch" max_batch_size: 8
+input { name: "INPUT__1" data_type: TYPE_FP32 dims: [ 3 ] } input { name: "INPUT__0" data_type: TYPE_FP32 dims: [ 3 ] }
+output { name: "OUTPUT__1" data_type: TYPE_FP32 dims: [ 3 ] }
+output { name: "OUTPUT__0" data_type: TYPE_FP32 dims: [ 3 ] }
+model_warmup { name: "zeros" batch_size: 2 count: 3
+  inputs { key: "INPUT__0" value { data_type: TYPE_FP32 dims: [ 3 ] zero_data: true } }
+  inputs { key: "INPUT__1" value { data_type: TYPE_FP32 dims: [ 3 ] random_data: true } } }
+model_warmup { name: "stored" batch_size: 1
+  inputs { key: "INPUT__0" value { data_type: TYPE_FP32 dims: [ 3 ] input_data_file: "raw" } }
+  inputs { key: "INPUT__1" value { data_type: TYPE_FP32 dims: [ 3 ] zero_data: true } } }
+"""
+
+
+def test_names_that_say_places_are_those_of_torchscript_only(repository):
+    places = describe(repository(PLACES, "1/model.pt"))
+    assert list(places.tables["inputs"]) == ["INPUT__0", "INPUT__1"]
+    assert list(places.tables["outputs"]) == ["OUTPUT__0", "OUTPUT__1"]
+    assert places.warnings == ()
+    exported = describe(repository(PLACES.replace("pytorch_libtorch", "pytorch"), "1/model.pt2", name="exported"))
+    assert exported.tables.keys() == {"serving", "warmup"}
+    assert exported.warnings[0] == "'INPUT__1' says a place: clients call the tensor as the model itself does"
+
+
+def test_warm_up_becomes_samples(repository):
+    first, second = describe(repository(PLACES, "1/model.pt")).tables["warmup"]["samples"]
+    assert first == {
+        "name": "zeros",
+        "count": 3,
+        "inputs": {
+            "INPUT__0": {"datatype": "FP32", "shape": [2, 3], "data": "zeros"},
+            "INPUT__1": {"datatype": "FP32", "shape": [2, 3], "data": "random"},
+        },
+    }
+    assert second["inputs"]["INPUT__0"]["data"] == "warmup/raw"
+
+
+@pytest.fixture
+def torch_repository(repository):
+    """A program of two inputs and two outputs, which are not alike, as Triton serves it."""
+    torch = pytest.importorskip("torch")
+
+    class Pair(torch.nn.Module):
+        def forward(self, left, right):
+            return left - right, left * 2
+
+    folder = repository(PLACES, "1/model.pt")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.script(Pair()), folder / "1" / "model.pt")
+    (folder / "warmup").mkdir()
+    (folder / "warmup" / "raw").write_bytes(np.ones((1, 3), np.float32).tobytes())
+    return folder
+
+
+def test_a_torchscript_model_is_called_by_places(torch_repository, run_server):
+    grpc = pytest.importorskip("tritonclient.grpc")
+    server = run_server(torch_repository).wait_ready(60)
+    left, right = np.array([[5, 6, 7]], np.float32), np.array([[1, 2, 3]], np.float32)
+    tensors = [grpc.InferInput(name, [1, 3], "FP32") for name in ("INPUT__1", "INPUT__0")]
+    tensors[0].set_data_from_numpy(right)
+    tensors[1].set_data_from_numpy(left)
+    with grpc.InferenceServerClient(f"127.0.0.1:{server.port}") as client:
+        given = client.infer("fraud", tensors)
+    assert given.as_numpy("OUTPUT__0").tolist() == (left - right).tolist()
+    assert given.as_numpy("OUTPUT__1").tolist() == (left * 2).tolist()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "raw has 0 bytes, but 'INPUT__0' takes 12"), (None, "there is no file 'warmup/raw'")],
+)
+def test_a_warm_up_that_can_not_be_made(torch_repository, run_server, content, says):
+    raw = torch_repository / "warmup" / "raw"
+    if content is None:
+        raw.unlink()
+    else:
+        raw.write_bytes(content)
+    server = run_server(torch_repository)
+    server.wait_said(rf"sample 'stored' failed: {says}", 60)
+
+
+SAMPLES = {
+    "texts": (SampleTensor("BYTES", (2,), "texts"), [b"one", b"three"]),
+    "numbers": (SampleTensor("INT16", (2,), "numbers"), [1, 2]),
+    "flags": (SampleTensor("BOOL", (2,), "zeros"), [False, False]),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_samples_are_asked(tmp_path, name):
+    (tmp_path / "texts").write_bytes(b"\3\0\0\0one\5\0\0\0three")
+    (tmp_path / "numbers").write_bytes(b"\1\0\2\0")
+    tensor, wanted = SAMPLES[name]
+    asked = []
+
+    class Model:
+        def predict(self, inputs):
+            asked.append(inputs["x"].tolist())
+
+    signature = Signature((TensorSpec("x", tensor.datatype, (-1,)),), ())
+    run_samples(Model(), signature, (Sample({"x": tensor}, 2),), tmp_path)
+    assert asked == [wanted, wanted]
+
+
+@pytest.mark.parametrize(
+    ("tensor", "says"),
+    [
+        (SampleTensor("FP32", (2,), "../secret"), "leads out of the model's folder"),
+        (SampleTensor("FP32", (-1,)), "write every length"),
+        (SampleTensor("FP32", (2, 2)), "has shape"),
+        (SampleTensor("BYTES", (2,), "numbers"), "does not hold 2 texts"),
+    ],
+)
+def test_samples_that_can_not_be(tmp_path, tensor, says):
+    (tmp_path / "numbers").write_bytes(b"\1\0\2\0")
+    signature = Signature((TensorSpec("x", tensor.datatype, (-1,)),), ())
+    with pytest.raises(InvalidModelError, match=rf"sample number 0 failed: .*{says}"):
+        run_samples(None, signature, (Sample({"x": tensor}),), tmp_path)
 
 
 ENSEMBLE = """

@@ -1,5 +1,6 @@
 """Nothing that can run code is loaded unless its owner said so."""
 
+import functools
 import os
 import pickle
 
@@ -15,6 +16,7 @@ from modelport.core.runtime import LoadSpec
 from modelport.runtimes.isolation.model import IsolatedModel
 from modelport.runtimes.isolation.options import ProcessOptions
 from modelport.runtimes.opening import open_model
+from modelport.runtimes.pickles.names import attack_of
 from modelport.runtimes.trust import Trust, check_trust, describe, parse_trust
 
 DIGEST = "ab" * 32
@@ -88,14 +90,44 @@ def test_trust_in_another_is_none(regression, trust):
 
 def test_a_name_is_not_enough_for_what_is_not_known(attack):
     for trust in (parse_trust(["attack"]), parse_trust(["all"])):
-        with pytest.raises(
-            ForbiddenError, match=r"DANGEROUS, it asks for: posix\.system(.|\n)*--trust-global posix\.system"
-        ):
+        with pytest.raises(ForbiddenError, match=r"DANGEROUS, it asks for: posix\.system") as caught:
             check_trust("attack", DIGEST, attack, "pickle", trust)
+        assert "would start programs (posix.system), which no model needs: do not use this file" in str(caught.value)
+        assert "--trust" not in str(caught.value)
     check_trust("attack", DIGEST, attack, "pickle", parse_trust(["attack"], ["posix.system"]))
     check_trust("attack", DIGEST, attack, "pickle", parse_trust([f"sha256:{DIGEST}"]))
     with pytest.raises(ForbiddenError):
         check_trust("attack", DIGEST, attack, "pickle", parse_trust([], ["posix.system"]))
+
+
+@pytest.mark.parametrize(
+    ("full", "does"),
+    [
+        ("os.system", "start programs"),
+        ("subprocess.Popen", "start programs"),
+        ("builtins.exec", "run code"),
+        ("builtins.__import__", "any module"),
+        ("importlib.import_module", "any module"),
+        ("_pickle.loads", "another pickle"),
+        ("builtins.open", "files"),
+        ("urllib.request.urlopen", "network"),
+        ("ctypes.CDLL", "memory"),
+    ],
+)
+def test_what_attacks_are_made_of_is_told_apart(full, does):
+    assert does in attack_of(full)
+
+
+@pytest.mark.parametrize("full", ["functools.partial", "builtins.getattr", "my_package.Cleaner", "numpy.dtype"])
+def test_what_an_honest_model_may_ask_for_is_no_attack(full):
+    assert attack_of(full) == ""
+
+
+def test_what_is_only_unknown_may_be_allowed(tmp_path):
+    path = tmp_path / "odd.pkl"
+    path.write_bytes(pickle.dumps(functools.partial(max, 3)))
+    with pytest.raises(ForbiddenError, match=r"allow them: --trust-global .*functools\.partial"):
+        check_trust("odd", DIGEST, path, "pickle", parse_trust(["odd"]))
 
 
 def test_what_can_not_be_followed_is_not_trusted_by_name(regression):

@@ -101,3 +101,68 @@ def with_files(content, **files):
         for name, text in files.items():
             archive.writestr(f"{name}.txt", text)
     return packed.getvalue()
+
+
+@cache
+def pixels(whole=False):
+    """Colour pictures of 4 × 4, averaged; in whole numbers where `whole`."""
+
+    def mean(x):
+        return tf.reduce_mean(x, axis=[1, 2])
+
+    concrete = tf.function(mean).get_concrete_function(tf.TensorSpec((1, 4, 4, 3), tf.float32, name="pixels"))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
+    if whole:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([np.full((1, 4, 4, 3), value, np.float32)] for value in (-1, 0, 1))
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
+    return converted(converter)
+
+
+def with_metadata(content, mean, std, kind=2):
+    """The model with TensorFlow Lite Metadata: its first input is of a `kind` (2: pictures), and normalised."""
+    from tensorflow.lite.python import schema_py_generated as schema
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
+    buffer, entry = schema.BufferT(), schema.MetadataT()
+    buffer.data = list(_metadata(mean, std, kind))
+    model.buffers.append(buffer)
+    entry.name, entry.buffer = "TFLITE_METADATA", len(model.buffers) - 1
+    model.metadata = [*(model.metadata or []), entry]
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _metadata(mean, std, kind):
+    """The tables of `metadata_schema.fbs` that matter, from the innermost on."""
+    import flatbuffers
+
+    made = flatbuffers.Builder()
+
+    def floats(values):
+        made.StartVector(4, len(values), 4)
+        for value in reversed(values):
+            made.PrependFloat32(value)
+        return made.EndVector()
+
+    def table(size, *fields):
+        made.StartObject(size)
+        for place, write, value in fields:
+            write(place, value, 0)
+        return made.EndObject()
+
+    def listed(*tables):
+        made.StartVector(4, len(tables), 4)
+        for each in reversed(tables):
+            made.PrependUOffsetTRelative(each)
+        return made.EndVector()
+
+    inner, byte = made.PrependUOffsetTRelativeSlot, made.PrependUint8Slot
+    means, deviations = floats(mean), floats(std)
+    unit = table(2, (0, byte, 1), (1, inner, table(2, (0, inner, means), (1, inner, deviations))))
+    content = table(3, (0, byte, kind), (1, inner, table(2)))
+    units = listed(unit)
+    tensors = listed(table(7, (3, inner, content), (4, inner, units)))
+    subgraphs = listed(table(8, (2, inner, tensors)))
+    made.Finish(table(8, (3, inner, subgraphs)), file_identifier=b"M001")
+    return bytes(made.Output())

@@ -19,12 +19,16 @@ ANY = "*"
 
 @dataclass(frozen=True, slots=True)
 class DeclaredTensor:
-    """One input or output by name; what is None is not declared. `shape` () is a scalar."""
+    """One input or output by name; what is None is not declared. `shape` () is a scalar.
+
+    `shared`: it is declared of several models, so that nothing is wrong where this one has no such tensor.
+    """
 
     name: str
     datatype: str | None = None
     shape: Shape = None
     meaning: Meaning | None = None
+    shared: bool = False
 
     def spec(self, datatype: str = "FP32", shape: Shape = (-1,)) -> TensorSpec:
         """The whole specification; what is not declared is what the arguments say."""
@@ -70,8 +74,9 @@ def with_meanings(
     """The signature with the declared meanings in place of the file's; the same object where none is declared.
 
     An input that is declared as `*` is the only one, and adds to what the file says. Raises InvalidInputError for a
-    name that is no tensor's.
+    name that is no tensor's, unless it is shared.
     """
+    inputs, outputs = own_tensors(inputs, signature.inputs), own_tensors(outputs, signature.outputs)
     given = {name: meaning for name, meaning in (_named(item, signature) for item in inputs) if meaning is not None}
     made = {item.name: item.meaning for item in outputs if item.meaning is not None and signature.output(item.name)}
     if not given and not made:
@@ -81,6 +86,12 @@ def with_meanings(
         inputs=tuple(replace(spec, meaning=given.get(spec.name, spec.meaning)) for spec in signature.inputs),
         outputs=tuple(_with_meaning(spec, made.get(spec.name, spec.meaning)) for spec in signature.outputs),
     )
+
+
+def own_tensors(declared: Iterable[DeclaredTensor], known: Iterable[TensorSpec]) -> tuple[DeclaredTensor, ...]:
+    """What is declared, less what is shared and no tensor of this model."""
+    names = {spec.name for spec in known} | {ANY}
+    return tuple(item for item in declared if item.name in names or not item.shared)
 
 
 def _named(item: DeclaredTensor, signature: Signature) -> tuple[str, Meaning | None]:

@@ -50,6 +50,7 @@ BUILT_IN: dict[str, Entry] = {
     "keras": Entry("modelport.runtimes.tensorflow.keras:KerasRuntime", "modelport[tensorflow]"),
     "tflite": Entry("modelport.runtimes.tflite.runtime:TFLiteRuntime", "modelport[tflite]"),
     "pmml": Entry("modelport.runtimes.pmml.runtime:PmmlRuntime", "modelport[pmml]"),
+    "mlflow": Entry("modelport.runtimes.mlflow.pyfunc:PyfuncRuntime", "modelport[mlflow]", runs_code=True),
     "python": Entry("modelport.runtimes.python.runtime:PythonRuntime", "modelport", runs_code=True),
 }
 

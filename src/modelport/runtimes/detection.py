@@ -87,8 +87,8 @@ _MEMBERS: tuple[tuple[str, Look], ...] = (
 
 #: A folder that has this file.
 _FOLDERS: tuple[tuple[str, Look], ...] = (
-    ("saved_model.pb", _SAVED_MODEL),
     ("MLmodel", _MLFLOW),
+    ("saved_model.pb", _SAVED_MODEL),
     ("config.json", _HUGGING_FACE),
     ("Manifest.json", Look("coreml", "a Core ML package")),
     ("model.json", Look("tfjs", "a TensorFlow.js folder")),
@@ -195,10 +195,12 @@ def _look_at_xml(lowered: bytes) -> Look:
 
 
 def _look_at_folder(path: Path) -> Look:
-    if _defines_network(path / "model.py"):
-        return _look_beside_code(path)
-    if _defines_model(path / "model.py") and not (path / "MLmodel").is_file():
-        return _PYTHON
+    code = path / "model.py"
+    if not (path / "MLmodel").is_file():  # what code lies beside that is MLflow's affair
+        if _defines_network(code):
+            return _look_beside_code(path)
+        if _defines_model(code):
+            return _PYTHON
     for name, look in _FOLDERS:
         if (path / name).is_file():
             return look

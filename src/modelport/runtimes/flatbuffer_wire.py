@@ -48,6 +48,16 @@ class Table:
         size = struct.calcsize(f"<{form}")
         return list(struct.unpack(f"<{count}{form}", self._slice(start, count * size)))
 
+    def reals(self, field: int) -> tuple[float, ...]:
+        """A vector of float32."""
+        start, count = self._vector(field)
+        return struct.unpack(f"<{count}f", self._slice(start, count * 4))
+
+    def structs(self, field: int, size: int) -> bytes:
+        """The bytes of a vector of structs, of so many bytes each."""
+        start, count = self._vector(field)
+        return self._slice(start, count * size)
+
     def length(self, field: int) -> int:
         """How many elements a vector has."""
         return self._vector(field)[1]

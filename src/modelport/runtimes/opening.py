@@ -10,6 +10,7 @@ from modelport.runtimes.catalog import detect, entry_for, runtime_for
 from modelport.runtimes.isolation.options import ProcessOptions
 from modelport.runtimes.pickles.loading import ALLOW_GLOBALS
 from modelport.runtimes.pickles.names import ANYTHING
+from modelport.runtimes.trials import check_by_trial
 from modelport.runtimes.trust import NO_TRUST, Trust, check_trust
 
 #: Formats whose runtime loads pickles by the allow list.
@@ -37,6 +38,7 @@ def open_model(
         check_trust(name, digest, path, format, trust)
         spec = _with_allowed(spec, digest, format, trust)
     if not runs_code and not process.isolated:
+        check_by_trial(path, format)
         return runtime_for(format).load(path, spec)
     from modelport.runtimes.isolation.model import load_isolated  # noqa: PLC0415 - few servers need it
 

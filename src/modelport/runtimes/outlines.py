@@ -33,6 +33,7 @@ _READERS = {
     "keras": "tensorflow",
     "tflite": "tflite",
     "pmml": "pmml",
+    "mlflow": "mlflow",
 }
 #: What readers of crafted or broken files raise.
 _DAMAGE = (ValueError, LookupError, TypeError, AttributeError, OSError, RuntimeError, EOFError, zlib.error, BadZipFile)

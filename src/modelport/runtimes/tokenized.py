@@ -50,8 +50,14 @@ def wrap(loaded: LoadedModel, folder: Path, inputs: Iterable[DeclaredTensor]) ->
     if len(declared) > 1:
         names = " and ".join(repr(item.name) for item in declared)
         raise InvalidModelError(f"inputs {names}: only one text can be tokenized for a model")
+    if declared[0].shared and not _takes_tokens(loaded):
+        return loaded
     made = _CLASSES[isinstance(loaded, InterruptibleModel), isinstance(loaded, StreamingModel)]
     return made(loaded, declared[0].name, _meaning(declared[0]), folder)
+
+
+def _takes_tokens(loaded: LoadedModel) -> bool:
+    return any(spec.name == "input_ids" for spec in loaded.signature.inputs)
 
 
 def is_tokenized(item: DeclaredTensor) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelport.core.errors import ForbiddenError, InvalidInputError
-from modelport.runtimes.pickles.names import is_dangerous
+from modelport.runtimes.pickles.names import attack_of, is_dangerous
 from modelport.runtimes.pickles.scan import PickleReport, scan_pickle
 
 _DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
@@ -23,6 +23,8 @@ _GLOBAL = re.compile(r"[A-Za-z_]\w*(\.\w+)*(\.\*)?")
 _SOURCE = frozenset(("python", "safetensors"))
 #: Formats whose code, if any, lies in pickles, so that its imports can be told.
 PICKLED = frozenset(("pickle", "pytorch", "mlflow", "torchserve"))
+#: Formats of which pickles are a part, and code that is known to be code another: trust in them is trust in code.
+_MIXED = frozenset(("mlflow",))
 _SHOWN = 20
 
 
@@ -83,9 +85,11 @@ def check_trust(model: str, digest: str, path: Path, format: str, trust: Trust) 
         return
     report = PickleReport() if format in _SOURCE or not holds_pickles(format) else scan_pickle(path)
     refused = report.not_in(trust.globals)
+    if format in _MIXED:  # what makes classes and functions again is as much code as its modules are
+        refused = tuple(name for name in refused if attack_of(name))
     if trusted and not refused and not report.error:
         return
-    ways = _ways_by_global(refused, digest) if trusted else _ways(model, digest, refused)
+    ways = _attacks(refused) or (_ways_by_global(refused, digest) if trusted else _ways(model, digest, refused))
     raise ForbiddenError(f"{_reason(path, format, trusted, report)}\n{describe(path, format, report)}\n{ways}")
 
 
@@ -101,7 +105,11 @@ def describe(path: Path, format: str, report: PickleReport | None = None) -> str
     if not holds_pickles(format):
         return "What it would run can't be told without running it."
     report = report or scan_pickle(path)
-    lines = [f"Warning: {report.error}"] if report.error else []
+    lines = [f"Its code imports: {_listed(source_imports(path))}"] if format in _MIXED else []
+    if format in _MIXED and any(name.startswith("cloudpickle.") for name in report.globals):
+        lines.append("It holds functions or classes that cloudpickle wrote, and what those do can't be told")
+        report = report.without("cloudpickle.")
+    lines += [f"Warning: {report.error}"] if report.error else []
     if report.only_data:
         lines.append(f"It asks for only known data types: {_listed(report.globals)}")
     if report.dangerous:
@@ -146,6 +154,19 @@ def _reason(path: Path, format: str, trusted: bool, report: PickleReport) -> str
     if report.error:
         return f"{path.name} is trusted by name, but what it would run can't be told to its end."
     return f"{path.name} is trusted by name, but asks for imports that are not known to be harmless."
+
+
+def _attacks(refused: tuple[str, ...]) -> str:
+    """What a file would do that no model does, so that nobody is told how to trust it; empty where it is not so."""
+    found: dict[str, list[str]] = {}
+    for name in refused:
+        found.setdefault(attack_of(name), []).append(name)
+    found.pop("", None)
+    does = "; ".join(f"{what} ({_listed(names)})" for what, names in found.items())
+    return does and (
+        f"Loading it would {does}, which no model needs: do not use this file. Where it is your own, find out who "
+        "changed it, and make it anew"
+    )
 
 
 def _ways(model: str, digest: str, refused: tuple[str, ...]) -> str:

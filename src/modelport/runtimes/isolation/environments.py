@@ -20,6 +20,7 @@ from pathlib import Path
 from modelport.core.errors import InvalidModelError, UnavailableError
 from modelport.runtimes.isolation.options import ProcessOptions
 from modelport.runtimes.isolation.spawning import PACKAGE, own_interpreter
+from modelport.runtimes.mlflow import environment as mlflow
 
 #: What a model's process imports, whatever the model.
 NEEDED = ("ml-dtypes>=0.5", "msgspec>=0.19", "numpy>=2.0")
@@ -36,9 +37,12 @@ def interpreter_for(path: Path, format: str, options: ProcessOptions) -> tuple[s
     Takes as long as pip takes, the first time. Raises InvalidModelError with pip's own words where it fails.
     """
     requirements = requirements_file(path, format, options)
-    if requirements is None and not options.python:
+    named = options.python
+    if format == "mlflow" and requirements is not None:
+        named = named or mlflow.python_for(path)
+    if requirements is None and not named:
         return own_interpreter(), ()
-    python = _interpreter(options.python)
+    python = _interpreter(named)
     if requirements is not None:
         python = str(environment_for(requirements, python) / "bin" / "python")
     return python, (_link(),)
@@ -68,6 +72,8 @@ def requirements_file(path: Path, format: str, options: ProcessOptions) -> Path 
     if options.requirements == NO_REQUIREMENTS:
         return None
     if not options.requirements:
+        if format == "mlflow":
+            return mlflow.requirements_in(folder, home() / "requirements")
         beside = folder / BESIDE
         return beside if format == "python" and beside.is_file() else None
     file = folder / options.requirements
@@ -113,7 +119,7 @@ def _make(folder: Path, requirements: Path, python: str) -> None:
             "-q",
         ]
         failed = f"the packages of {requirements} can't be installed"
-        _run([*pip, "-r", str(requirements), *NEEDED], failed, requirements.parent)
+        _run([*pip, "-r", str(requirements.absolute()), *NEEDED], failed, requirements.parent)
         (folder / _COMPLETE).touch()
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -141,6 +141,7 @@ def _declared(items: list[dict[str, Any]]) -> tuple[DeclaredTensor, ...]:
             item["datatype"],
             None if item["shape"] is None else tuple(item["shape"]),
             None if item["meaning"] is None else meaning_from_dict(item["meaning"]),
+            item["shared"],
         )
         for item in items
     )

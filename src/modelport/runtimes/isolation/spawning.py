@@ -66,7 +66,7 @@ os.register_at_fork(after_in_child=_fresh_lock)
 def spawn(interpreter: str, end: socket.socket, threads: int, paths: tuple[Path, ...]) -> subprocess.Popen[bytes]:
     """Start a worker that talks over `end`; its output is a pipe, `stdout`. Raises OSError where that fails."""
     command = [interpreter, "-P", "-m", "modelport.runtimes.isolation.worker", str(end.fileno()), str(os.getpid())]
-    environment = _environment(threads, paths)
+    environment = worker_environment(threads, paths)
     return _spawner().call(
         lambda: subprocess.Popen(  # noqa: S603 - the interpreter is this one, or the one that the model's owner names
             command,
@@ -89,7 +89,8 @@ def _spawner() -> _Spawner:
         return _spawners[-1]
 
 
-def _environment(threads: int, paths: tuple[Path, ...]) -> dict[str, str]:
+def worker_environment(threads: int = 0, paths: tuple[Path, ...] = ()) -> dict[str, str]:
+    """The variables for a process that imports Modelport, from `paths` where these are given."""
     number = str(threads or cpu_quota())
     given = [os.environ["PYTHONPATH"]] if os.environ.get("PYTHONPATH") and not paths else []
     return {

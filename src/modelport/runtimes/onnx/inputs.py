@@ -9,6 +9,8 @@ import onnxruntime as ort
 
 from modelport.core.datatypes import BYTES, DTYPES, Array, text_array
 from modelport.core.errors import InvalidInputError, InvalidModelError
+from modelport.core.meaning import Column, Meaning, Tabular
+from modelport.core.nearest import did_you_mean
 from modelport.core.signature import Shape, TensorSpec
 from modelport.runtimes.onnx.types import DATATYPES, MapType, OptionalType, SequenceType, TensorType, ValueType
 
@@ -51,6 +53,24 @@ class TextInput(Input):
         return text_array(array, self.name)
 
 
+class CategoryInput(TextInput):
+    """A string tensor whose columns take some texts only: others would be computed as no category at all."""
+
+    def __init__(self, name: str, specs: tuple[TensorSpec, ...], table: Tabular) -> None:
+        super().__init__(name, specs)
+        self._columns = [(place, item, frozenset(item.categories)) for place, item in enumerate(table.columns)]
+        self._width = len(table.columns)
+
+    def convert(self, array: Array) -> Any:
+        texts = text_array(array, self.name)
+        if texts.size and texts.size % self._width == 0:
+            rows = texts.reshape(-1, self._width)
+            for place, column, allowed in self._columns:
+                if allowed and not allowed.issuperset(rows[:, place].tolist()):
+                    raise _unknown(column, rows[:, place].tolist())
+        return texts
+
+
 class BFloatInput(Input):
     """A bfloat16 tensor, which ONNX Runtime's Python interface takes only as an OrtValue made from its bits."""
 
@@ -87,6 +107,14 @@ class MapInput(Input):
     @property
     def rowwise(self) -> bool:
         return False
+
+
+def with_categories(item: Input, meaning: Meaning | None) -> Input:
+    """The same input, held to the categories that its columns have."""
+    categorical = isinstance(meaning, Tabular) and any(column.categories for column in meaning.columns)
+    if type(item) is TextInput and categorical and isinstance(meaning, Tabular):
+        return CategoryInput(item.name, item.specs, meaning)
+    return item
 
 
 def input_for(name: str, kind: ValueType, optional: bool = False) -> Input:
@@ -135,6 +163,13 @@ def datatype_for(element: str, what: str) -> str:
             f"{what} has elements of type {element}, which no datatype of the protocol carries ({known}); "
             "cast it inside the model"
         ) from None
+
+
+def _unknown(column: Column, values: list[str]) -> InvalidInputError:
+    row, value = next((row, value) for row, value in enumerate(values) if value not in column.categories)
+    near, where = did_you_mean(value, column.categories), f", in row {row}" if len(values) > 1 else ""
+    listed = ", ".join(column.categories[:40])
+    return InvalidInputError(f"column {column.name!r} has no category {value[:60]!r}{where}{near}; it takes: {listed}")
 
 
 def _listed(array: Array, spec: TensorSpec) -> list[Any]:

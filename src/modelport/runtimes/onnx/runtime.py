@@ -14,13 +14,14 @@ from typing import Any
 import onnxruntime as ort
 
 from modelport.core.datatypes import Array
+from modelport.core.declared import DeclaredTensor
 from modelport.core.errors import InvalidModelError, ModelFailedError, ModelportError
 from modelport.core.runtime import LoadedModel, LoadSpec, ModelInfo
 from modelport.core.signature import Signature
 from modelport.runtimes.onnx.engine import chosen_engine
 from modelport.runtimes.onnx.errors import load_error, prediction_error
 from modelport.runtimes.onnx.file import OnnxFile, model_file, read_onnx
-from modelport.runtimes.onnx.inputs import Input
+from modelport.runtimes.onnx.inputs import Input, with_categories
 from modelport.runtimes.onnx.meaning import read_property
 from modelport.runtimes.onnx.outputs import BFloatOutput, OrtTensorOutput, Output
 from modelport.runtimes.onnx.session import open_session
@@ -50,7 +51,7 @@ class OnnxRuntime:
         if engine is not None:
             return engine(path, file, spec)
         session, stands_for = _open(path, file, spec)
-        return _loaded(session, file, stands_for, path.name)
+        return _loaded(session, file, stands_for, path.name, spec.inputs)
 
 
 class PlainModel:
@@ -178,10 +179,15 @@ def _open(path: Path, file: OnnxFile, spec: LoadSpec) -> tuple[Any, dict[str, st
         raise load_error(error, path.name, file) from None
 
 
-def _loaded(session: Any, file: OnnxFile, stands_for: dict[str, str], name: str) -> LoadedModel:
+def _loaded(
+    session: Any, file: OnnxFile, stands_for: dict[str, str], name: str, declared: tuple[DeclaredTensor, ...]
+) -> LoadedModel:
     inputs, outputs = graph_inputs(session, file), graph_outputs(session, file, stands_for)
     signature = build_signature(inputs, outputs, file, name)
     info = _info(file, name, session.get_providers())
+    meanings = {spec.name: spec.meaning for spec in signature.inputs}
+    meanings.update({item.name: item.meaning for item in declared if item.meaning is not None})
+    inputs = [with_categories(item, meanings.get(item.name)) for item in inputs]
     if all(item.plain for item in inputs) and all(item.plain for item in outputs):
         return PlainModel(session, signature, info, outputs)
     if any(isinstance(output, BFloatOutput) for output in outputs):

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 
 from modelport.core.errors import ForbiddenError, InvalidModelError, MissingExtraError, ModelportError
-from modelport.runtimes.pickles.names import is_allowed, is_among, is_known
+from modelport.runtimes.pickles.names import attack_of, is_allowed, is_among, is_known
 from modelport.runtimes.pickles.streams import open_pickle, read_exactly
 
 #: The option of `LoadSpec.options` that carries further allowed names, with commas between them.
@@ -150,8 +150,12 @@ def _fill(view: memoryview, file: BinaryIO) -> None:
 def _find(find: Callable[[str, str], Any], module: str, name: str, allowed: Collection[str]) -> Any:
     full = f"{module}.{name}"
     if not is_allowed(module, name, allowed):
+        does = attack_of(full)
         raise ForbiddenError(
-            f"the file asks for {full}, which is not known to be harmless: nothing of the kind was imported. "
+            f"the file asks for {full}, which would {does}: nothing of the kind was imported, and no model needs it. "
+            "Do not use this file"
+            if does
+            else f"the file asks for {full}, which is not known to be harmless: nothing of the kind was imported. "
             f"Where you know what it is for, allow it: --trust-global {full}"
         )
     found = find(module, name)

@@ -107,6 +107,22 @@ _DANGEROUS_NAMES_TEXT = (
     "joblib.numpy_pickle.load torch.load torch.hub.load torch.jit.load pandas.read_pickle pandas.io.pickle.read_pickle "
     "sympy.sympify"
 )
+#: What no model needs while it is loaded, by what it does.
+_ATTACKS_TEXT = {
+    "start programs": "os posix nt subprocess pty commands webbrowser numpy.f2py.compile",
+    "run code that stands in it": "builtins.eval builtins.exec builtins.compile builtins.execfile __builtin__.eval "
+    "__builtin__.exec __builtin__.compile __builtin__.execfile code codeop timeit pdb bdb cProfile profile trace "
+    "numpy.testing._private.utils.runstring sympy.sympify",
+    "import and run any module": "builtins.__import__ __builtin__.__import__ importlib imp runpy pkgutil zipimport pip "
+    "ensurepip venv distutils setuptools antigravity",
+    "load another pickle out of sight": "pickle _pickle cPickle dill marshal shelve joblib.load "
+    "joblib.numpy_pickle.load torch.load torch.hub.load pandas.read_pickle pandas.io.pickle.read_pickle",
+    "read, write or delete files": "builtins.open __builtin__.open __builtin__.file io.open _io.open shutil fileinput "
+    "linecache numpy.load numpy.memmap numpy.fromfile numpy.save numpy.savetxt",
+    "reach the network": "socket socketserver ssl urllib http ftplib smtplib telnetlib requests httpx aiohttp paramiko",
+    "reach into the memory of the process": "ctypes _ctypes cffi sys",
+}
+_ATTACKS = {name: does for does, names in _ATTACKS_TEXT.items() for name in names.split()}
 _DANGEROUS_MODULES = frozenset(_DANGEROUS_MODULES_TEXT.split())
 _DANGEROUS_NAMES = frozenset(_DANGEROUS_NAMES_TEXT.split())
 
@@ -139,3 +155,14 @@ def is_dangerous(module: str, name: str) -> bool:
     if is_known(module, name):
         return False
     return module.partition(".")[0] in _DANGEROUS_MODULES or f"{module}.{name}" in _DANGEROUS_NAMES
+
+
+def attack_of(full: str) -> str:
+    """What the import `module.name` would do that no model needs, in words; empty where it is no such import.
+
+    Narrower than `is_dangerous`: a name that an honest model may have, such as `functools.partial`, is none of these.
+    """
+    module = full.rpartition(".")[0]
+    if is_known(module, full[len(module) + 1 :]):
+        return ""
+    return _ATTACKS.get(full) or _ATTACKS.get(module.partition(".")[0]) or ""

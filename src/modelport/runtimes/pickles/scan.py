@@ -53,6 +53,14 @@ class PickleReport:
         """Those of `unknown` that the owner does not allow either; see `is_allowed`."""
         return tuple(name for name in self.unknown if not is_allowed(*_parted(name), allowed))
 
+    def without(self, beginning: str) -> PickleReport:
+        """The report less the imports whose names begin so."""
+
+        def kept(names: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(name for name in names if not name.startswith(beginning))
+
+        return PickleReport(kept(self.globals), kept(self.dangerous), kept(self.unknown), self.error)
+
 
 def scan_pickle(path: Path) -> PickleReport:
     """What the file (or the files of a folder) would import. Runs nothing; raises nothing."""

@@ -48,7 +48,7 @@ def call_of(owner: type[Any], name: str, inputs: Sequence[DeclaredTensor], outpu
     optional = {item.name for item in parameters if item.default is not inspect.Parameter.empty}
     rows = _takes_rows(owner, [form for key, form in forms.items() if key not in optional])
     if whole:
-        forms = {item.name: OPEN for item in inputs}
+        forms = {item.name: OPEN for item in inputs if not item.shared} or {item.name: OPEN for item in inputs}
     given = _named_outputs(returned, outputs)
     _check_names(forms, inputs, "input", where)
     _check_names(given, outputs, "output", where)
@@ -160,7 +160,7 @@ def _by_name(declared: Iterable[DeclaredTensor], name: str) -> DeclaredTensor:
 
 def _check_names(forms: dict[str, Form], declared: Iterable[DeclaredTensor], what: str, where: str) -> None:
     for item in declared:
-        if item.name not in forms:
+        if item.name not in forms and not item.shared:
             near = did_you_mean(item.name, forms)
             known = ", ".join(forms) or "none"
             raise InvalidModelError(f"modelport.toml: {where} has no {what} {item.name!r}{near}; it has {known}")

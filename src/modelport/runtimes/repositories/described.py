@@ -16,7 +16,8 @@ class Described:
 
     `versions` are the artifacts themselves, whose format their content tells. `tables` are those of `modelport.toml`;
     an owner's own file has the last word over them. `warnings` say what can't be mapped, `problem` why it can't be
-    served at all (empty: it can). `files` hold the description: a change of one is a change of the model.
+    served at all (empty: it can). `files` hold the description: a change of one is a change of the model. `joins`:
+    another folder may hold another version of the same model.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Described:
     warnings: tuple[str, ...] = ()
     problem: str = ""
     files: tuple[Path, ...] = ()
+    joins: bool = False
 
 
 def inside(folder: Path, name: str, what: str) -> Path:

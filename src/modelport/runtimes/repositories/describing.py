@@ -32,4 +32,4 @@ def _within(found: Described) -> Described:
             warnings += inner.warnings
             files += inner.files
             problem = problem or inner.problem
-    return Described(found.name, versions, tables, tuple(warnings), problem, tuple(files))
+    return Described(found.name, versions, tables, tuple(warnings), problem, tuple(files), found.joins)

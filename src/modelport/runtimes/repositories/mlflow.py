@@ -30,6 +30,8 @@ def describe_mlflow(folder: Path) -> Described | None:
     if not isinstance(flavours, dict) or not flavours:
         raise InvalidModelError(f"{folder.name}/{NAME} names no flavors: it is no MLflow model")
     found = next(_native(folder, flavours), None)
+    if found is None and isinstance(flavours.get("python_function"), dict):
+        return Described(folder.name, {1: folder}, files=(file,))  # MLflow itself reads its signature
     if found is None:
         return Described(folder.name, {1: folder}, problem=_why(flavours), files=(file,))
     name, path = found
@@ -105,10 +107,7 @@ _PATHS: dict[str, Callable[[Path, Flavour], Path | None]] = {
 
 def _why(flavours: dict[str, Any]) -> str:
     """Why no flavour can be served."""
-    others = [str(name) for name in flavours if name != "python_function"]
-    known = ", ".join(_PATHS)
-    what = f"its flavours are {', '.join(others)}" if others else "it is a model of Python functions (pyfunc) only"
     return (
-        f"{what}; Modelport serves {known}. Save it in one of those too, or write a model.py whose class loads it with "
-        "mlflow.pyfunc.load_model and names its requirements: it runs in a process of its own"
+        f"its flavours are {', '.join(map(str, flavours))}; Modelport serves {', '.join(_PATHS)}, and what has "
+        "python_function beside its own flavour: save it again by its flavour's save_model"
     )

@@ -36,7 +36,7 @@ def hints(folder: Path, document: dict[str, Any], flavour: str) -> tuple[dict[st
     if tensors and flavour in _TENSORS:
         tables["inputs"] = tensors
     elif specs and all(spec.get("type") in _COLUMNS and spec.get("name") for spec in specs):
-        example = _example(folder, document, warnings)
+        example = example_row(folder, document, warnings)
         columns = [_column(spec, example.get(spec["name"])) for spec in specs]
         tables["inputs"] = {ANY: {"kind": "tabular", "columns": columns}}
     return tables, warnings
@@ -75,7 +75,7 @@ def _column(spec: dict[str, Any], example: Any) -> dict[str, Any]:
     return {**column, "default": example} if fits else column
 
 
-def _example(folder: Path, document: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
+def example_row(folder: Path, document: dict[str, Any], warnings: list[str]) -> dict[str, Any]:
     """The first row of the input example by column; empty where there is none that can be read."""
     info = document.get("saved_input_example_info")
     if not isinstance(info, dict) or info.get("type") != "dataframe" or not isinstance(info.get("artifact_path"), str):

@@ -41,10 +41,11 @@ def describe_mlserver(folder: Path) -> Described | None:
     if not isinstance(parameters, dict):
         raise InvalidModelError(f"{where}: 'parameters' must be an object")
     warnings = [f"{key} is not mapped" for key in settings if key not in _KNOWN | _MOOT | _SERVING.keys()]
-    number = _version(_text(parameters, "version", where), warnings)
-    tables = {**_tensors(settings, where, warnings), **_serving(settings, where)}
+    version = _text(parameters, "version", where)
+    number = _version(version, warnings)
+    tables = {**_tensors(settings, where, warnings), **_serving(settings, where, bool(version))}
     path, problem = _artifact(folder, settings, parameters, where)
-    return Described(name, {number: path}, tables, tuple(warnings), problem, (file,))
+    return Described(name, {number: path}, tables, tuple(warnings), problem, (file,), joins=True)
 
 
 def _read(file: Path, where: str) -> dict[str, Any]:
@@ -122,8 +123,9 @@ def _tensors(settings: dict[str, Any], where: str, warnings: list[str]) -> dict[
 _SERVING = {"max_batch_size": ("max_batch", 1), "max_batch_time": ("max_delay_ms", 1000), "cache_enabled": ("", 0)}
 
 
-def _serving(settings: dict[str, Any], where: str) -> dict[str, Any]:
-    serving: dict[str, Any] = {}
+def _serving(settings: dict[str, Any], where: str, versioned: bool) -> dict[str, Any]:
+    """How it runs. All versions that lie side by side are served, as MLServer does."""
+    serving: dict[str, Any] = {"versions": "all"} if versioned else {}
     for name, (own, factor) in _SERVING.items():
         value = settings.get(name)
         if own and value:

@@ -46,6 +46,8 @@ _ADVICE = {
     "vllm": "a language model for vLLM",
     "tensorrtllm": "a language model for TensorRT-LLM",
 }
+#: The backends of TorchScript.
+_BY_PLACE = frozenset({"pytorch_libtorch", "pytorch"})
 #: How Triton calls the arguments and results of a TorchScript model, which has no such names.
 _POSITION = re.compile(r"(INPUT|OUTPUT)__\d+")
 _DATATYPES = {"TYPE_STRING": "BYTES", "TYPE_FP16": "FP16", "TYPE_BF16": "BF16"}
@@ -66,7 +68,9 @@ def describe_triton(folder: Path) -> Described | None:
     if named != folder.name:
         warnings.append(f"its name is {named!r}, but its folder's is {folder.name!r}, which is what clients call it")
     kind = str(one(config, "platform", "") or one(config, "backend", "") or _guessed(config))
-    tables: dict[str, Any] = {**_tensors(config, folder, warnings), **serving_tables(config, folder, warnings)}
+    script = kind in _BY_PLACE and not any(folder.glob("*/model.pt2"))  # an exported program has names of its own
+    tensors = _tensors(config, folder, script, warnings)
+    tables: dict[str, Any] = {**tensors, **serving_tables(config, folder, warnings)}
     if "ensemble_scheduling" in config:
         tables["pipeline"] = pipeline(config)
         versions = dict.fromkeys(_numbered(folder), file) or {1: file}
@@ -124,8 +128,11 @@ def _artifact(child: Path, names: tuple[str, ...]) -> Path:
     return next((path for path in paths if path.exists()), paths[0] if paths else child)
 
 
-def _tensors(config: Message, folder: Path, warnings: list[str]) -> dict[str, Any]:
-    """The tables `inputs` and `outputs`: datatypes, shapes, and labels out of their files."""
+def _tensors(config: Message, folder: Path, by_place: bool, warnings: list[str]) -> dict[str, Any]:
+    """The tables `inputs` and `outputs`: datatypes, shapes, and labels out of their files.
+
+    `by_place`: the model's own tensors take names that say places, in that order.
+    """
     batched = int(one(config, "max_batch_size", 0) or 0) > 0
     tables: dict[str, Any] = {}
     for side, title in (("input", "inputs"), ("output", "outputs")):
@@ -134,12 +141,14 @@ def _tensors(config: Message, folder: Path, warnings: list[str]) -> dict[str, An
             name = str(one(tensor, "name", ""))
             if not name:
                 raise InvalidModelError(f"{folder.name}/{NAME}: an {side} has no name")
-            if _POSITION.fullmatch(name):
+            if _POSITION.fullmatch(name) and not by_place:
                 warnings.append(f"{name!r} says a place: clients call the tensor as the model itself does")
                 continue
             made[name] = _tensor(tensor, name, batched, warnings)
             if "label_filename" in tensor:
                 made[name].update(_labels(inside(folder, str(one(tensor, "label_filename")), f"{folder.name}/{NAME}")))
+        if made and all(map(_POSITION.fullmatch, made)):
+            made = dict(sorted(made.items(), key=lambda item: int(item[0].rpartition("__")[2])))
         if made:
             tables[title] = made
     return tables

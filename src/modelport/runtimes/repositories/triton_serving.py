@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from modelport.runtimes.repositories.text_format import Message
+from modelport.runtimes.repositories.triton_warmup import samples
 
 #: What is mapped, or means nothing here; everything else of a configuration is told to the user.
 _KNOWN = frozenset(
@@ -46,7 +47,7 @@ def serving_tables(config: Message, folder: Path, warnings: list[str]) -> dict[s
     if state:
         tables["sequence"] = state
     if "model_warmup" in config:
-        warnings.append("model_warmup is not mapped: every model is warmed at load; [warmup] takes stored requests")
+        tables["warmup"] = {"samples": samples(config, int(_one(config, "max_batch_size", 0) or 0) > 0, warnings)}
     if _one(_one(config, "model_transaction_policy", {}), "decoupled"):
         warnings.append("decoupled is not mapped: a model streams where its runtime does")
     warnings.extend(f"{name} is not mapped" for name in config if name not in _KNOWN)

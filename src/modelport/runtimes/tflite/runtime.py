@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from modelport.core.nearest import did_you_mean
 from modelport.core.runtime import LoadedModel, LoadSpec, ModelInfo
 from modelport.runtimes.tflite.file import meaning_of, packed_labels, read_tflite
 from modelport.runtimes.tflite.interpreters import Interpreters, RefusedShapeError, brief, signature_names
+from modelport.runtimes.tflite.metadata import Normalisation, picture_of, pictures_in
 from modelport.runtimes.tflite.outline import parameters_in
 from modelport.runtimes.tflite.tensors import (
     Tensor,
@@ -48,6 +50,7 @@ class TFLiteRuntime:
         info = _info(opened, names, chosen, parameters_in(content))
         if _grows(TFLiteModel(interpreters, opened, info)):
             opened = _with_free_rows(opened)
+        opened = _with_pictures(opened, pictures_in(content))
         return TFLiteModel(interpreters, _with_labels(opened, packed_labels(content)), info)
 
 
@@ -150,6 +153,17 @@ def _alike(together: Array, apart: Array) -> bool:
 
 def _with_free_rows(opened: _Opened) -> _Opened:
     return replace(opened, inputs=with_free_rows(opened.inputs), outputs=with_free_rows(opened.outputs))
+
+
+def _with_pictures(opened: _Opened, pictures: Mapping[int, Normalisation]) -> _Opened:
+    """The inputs that the file's metadata says are pictures."""
+    inputs = (
+        replace(item, spec=replace(item.spec, meaning=picture_of(item.spec, pictures[item.index])))
+        if item.index in pictures
+        else item
+        for item in opened.inputs
+    )
+    return replace(opened, inputs=tuple(inputs))
 
 
 def _with_labels(opened: _Opened, lists: list[tuple[str, ...]]) -> _Opened:

@@ -140,6 +140,8 @@ def _declared_inputs(
     known = {spec.name: spec for spec in specs}
     for item in declared:
         spec = known.get(item.name)
+        if spec is None and item.shared:
+            continue
         if spec is None:
             near = did_you_mean(item.name, known)
             raise InvalidModelError(f"{name} has no input {item.name!r}{near}; its inputs are {', '.join(known)}")

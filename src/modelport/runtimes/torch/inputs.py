@@ -52,6 +52,7 @@ def _merged(over: DeclaredTensor | None, under: DeclaredTensor) -> DeclaredTenso
         over.datatype or under.datatype,
         under.shape if over.shape is None else over.shape,
         over.meaning or under.meaning,
+        over.shared and under.shared,
     )
 
 
@@ -105,7 +106,7 @@ def _spec(argument: Argument, over: DeclaredTensor | None, example: Example | No
 def _check_names(arguments: Sequence[Argument], declared: tuple[DeclaredTensor, ...], name: str) -> None:
     known = [argument.name for argument in arguments]
     for item in declared:
-        if item.name not in known:
+        if item.name not in known and not item.shared:
             near = did_you_mean(item.name, known)
             raise InvalidModelError(f"{name} has no input {item.name!r}{near}; its arguments are {', '.join(known)}")
 

@@ -15,6 +15,7 @@ from modelport.runtimes.carried_document import CarriedDocument
 from modelport.runtimes.torch.errors import prediction_error
 from modelport.runtimes.torch.host import use_threads
 from modelport.runtimes.torch.inputs import Argument, Example, declared_over, inputs_for
+from modelport.runtimes.torch.places import called_by_place, names_by_place, renamed
 from modelport.runtimes.torch.results import by_spec, with_declared
 from modelport.runtimes.torch.tensors import array_from, tensor_from
 from modelport.runtimes.torch.trial import Call, tried
@@ -97,7 +98,12 @@ def described_model(
 
     Raises InvalidModelError.
     """
-    inputs = inputs_for(arguments, declared_over(spec.inputs, document.inputs), examples, name)
+    declared = declared_over(spec.inputs, document.inputs)
+    names = names_by_place(arguments, declared)
+    if names:
+        arguments, call = renamed(arguments, names), called_by_place(call, names)
+        examples = {names.get(key, key): example for key, example in examples.items()}
+    inputs = inputs_for(arguments, declared, examples, name)
     specs, found = tried(call, inputs, device, name)
     outputs = with_declared(found, declared_over(spec.outputs, document.outputs), name)
     return TorchModel(call, Signature(specs, outputs), info, device, state, copied)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from modelport.core.declared import DeclaredTensor
+from modelport.core.declared import DeclaredTensor, own_tensors
 from modelport.core.errors import InvalidModelError, ModelFailedError
 from modelport.core.nearest import did_you_mean
 from modelport.core.signature import TensorSpec
@@ -45,6 +45,7 @@ def with_declared(found: list[TensorSpec], declared: tuple[DeclaredTensor, ...],
     Raises InvalidModelError where neither fits, or where another datatype is declared than the model gives.
     """
     known = [spec.name for spec in found]
+    declared = own_tensors(declared, found)
     unknown = [item.name for item in declared if item.name not in known]
     if unknown and (len(declared) != len(found) or len(unknown) != len(declared)):
         near = did_you_mean(unknown[0], known)

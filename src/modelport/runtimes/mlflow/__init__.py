@@ -1,0 +1,1 @@
+"""MLflow models that only MLflow itself can load (pyfunc)."""
