@@ -7,11 +7,9 @@ import pytest
 pytest.importorskip("onnx.backend.test.loader")
 
 from onnx_backend_cases import (
-    RAGGED,
     VERSIONS,
     InferenceConnection,
     exceptions,
-    is_ragged,
     listed_versions,
     node_tests,
     run_directly,
@@ -39,7 +37,7 @@ def passes_directly(test):
         run_directly(test)
     except Exception:
         return False
-    return not is_ragged(test)
+    return True
 
 
 def test_the_node_tests_pass_through_a_server(expected_to_pass, tmp_path):
@@ -72,8 +70,6 @@ def test_no_exception_passes_in_onnx_runtime_itself(tests):
 
 
 def is_stale(test, reason):
-    if reason == RAGGED:
-        return not is_ragged(test)
     return passes_directly(test) and "locale" not in reason  # hosts have them or not
 
 

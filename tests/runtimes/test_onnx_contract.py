@@ -168,7 +168,7 @@ def sequence_out(path):
     )
     path.write_bytes(made.SerializeToString())
     a, b = np.array([1, 2, 3], np.int32), np.array([4, 5, 6], np.int32)
-    return ModelCase(path, {"a": a, "b": b}, {"s": np.stack([a, b])})
+    return ModelCase(path, {"a": a, "b": b}, {"s": np.stack([a, b]), "s.shapes": np.array([[3], [3]])})
 
 
 @case
@@ -189,7 +189,8 @@ def sequence_of_texts(path):
     made = model([node("Identity", ["s"], ["t"])], [value("s", kind)], [value("t", kind)])
     path.write_bytes(made.SerializeToString())
     stacked = values_of(T.STRING, (2, 3))
-    return ModelCase(path, {"s": stacked}, {"t": stacked}, refused=({"s": np.array([[b"\xff"]], object)},))
+    made_of = {"t": stacked, "t.shapes": np.array([[3], [3]])}
+    return ModelCase(path, {"s": stacked}, made_of, refused=({"s": np.array([[b"\xff"]], object)},))
 
 
 @case

@@ -77,10 +77,16 @@ def test_the_signature_of_sequences_and_maps(load):
     assert shapes(signature.inputs) == {
         "x": ("FP32", (-1, 4)),
         "q": ("INT64", None),
+        "q.shapes": ("INT64", (-1, -1)),
         "m_keys": ("INT64", (1, -1)),
         "m": ("FP32", (1, -1)),
     }
-    assert shapes(signature.outputs) == {"s": ("FP32", (-1, -1, 4)), "c": ("INT64", None), "d": ("FP32", None)}
+    assert shapes(signature.outputs) == {
+        "s": ("FP32", (-1, -1, 4)),
+        "s.shapes": ("INT64", (-1, 2)),
+        "c": ("INT64", None),
+        "d": ("FP32", None),
+    }
     assert not signature.rowwise
     assert not signature.batched
 
@@ -107,17 +113,65 @@ def test_an_output_of_length_zero_is_of_any_length(load):
     assert loaded.predict({"x": np.ones((2, 3), np.float32)})["y"].shape == (2, 3)
 
 
-def test_a_sequence_of_different_shapes(load):
-    made = model(
+def constructed(first, second, of=None):
+    return model(
         [node("SequenceConstruct", ["a", "b"], ["s"])],
-        [tensor("a", T.FLOAT, ["n"]), tensor("b", T.FLOAT, ["k"])],
-        [value("s", sequence_of(tensor_type(T.FLOAT, [None])))],
+        [tensor("a", T.FLOAT, first), tensor("b", T.FLOAT, second)],
+        [value("s", sequence_of(tensor_type(T.FLOAT, of)))],
     )
+
+
+def test_a_sequence_of_different_shapes_is_padded_and_says_them(load):
+    given = load(constructed(["n"], ["k"], [None])).predict({"a": FLOATS, "b": FLOATS[:2]})
+    assert given["s"].tolist() == [FLOATS.tolist(), [*FLOATS[:2].tolist(), 0.0]]
+    assert given["s.shapes"].tolist() == [[3], [2]]
+    assert given["s.shapes"].dtype == np.int64
+
+
+def test_a_sequence_of_different_ranks(load):
     with pytest.raises(ModelFailedError) as caught:
-        load(made).predict({"a": FLOATS, "b": FLOATS[:2]})
+        load(constructed(["n"], ["k", 1])).predict({"a": FLOATS, "b": FLOATS[:2].reshape(2, 1)})
     assert str(caught.value) == (
-        "output 's' is a sequence of tensors of different shapes ([2], [3]), which one tensor can't hold"
+        "output 's' is a sequence of tensors of different shapes ([2, 1], [3]), which one tensor can't hold"
     )
+
+
+def test_texts_of_different_lengths_are_padded():
+    given = {}
+    value_ = [np.array(["a", "b"], object), np.array(["c"], object)]
+    output_for("s", parse_type("seq(tensor(string))")).give(value_, given)
+    assert given["s"].tolist() == [[b"a", b"b"], [b"c", b""]]
+    assert given["s.shapes"].tolist() == [[2], [1]]
+
+
+def joined():
+    return model(
+        [node("ConcatFromSequence", ["q"], ["c"], axis=0)],
+        [value("q", sequence_of(tensor_type(T.INT64, [None, None])))],
+        [tensor("c", T.INT64, None)],
+    )
+
+
+def test_a_padded_sequence_is_cut_to_the_shapes_that_are_given(load):
+    padded = np.arange(12, dtype=np.int64).reshape(2, 3, 2)
+    wanted = {"q": padded, "q.shapes": np.array([[1, 2], [3, 2]])}
+    assert load(joined()).predict(wanted)["c"].tolist() == [[0, 1], [6, 7], [8, 9], [10, 11]]
+    assert len(load(joined()).predict({"q": padded})["c"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ([[1, 2]], "input 'q.shapes' must have shape [2, 2]: a row for each tensor of 'q', and a column for each of its "
+                   "axes; it has [1, 2]"),
+        ([[1, 2], [4, 2]], "input 'q.shapes' has sizes that are not between 0 and [3, 2]"),
+        ([[1, 2], [-1, 2]], "input 'q.shapes' has sizes that are not between 0 and [3, 2]"),
+    ],
+)  # fmt: skip
+def test_shapes_that_do_not_fit_their_sequence(load, given, text):
+    with pytest.raises(InvalidInputError) as caught:
+        load(joined()).predict({"q": np.zeros((2, 3, 2), np.int64), "q.shapes": np.array(given)})
+    assert str(caught.value) == text
 
 
 @pytest.mark.parametrize(

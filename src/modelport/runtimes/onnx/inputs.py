@@ -82,12 +82,38 @@ class BFloatInput(Input):
 
 
 class SequenceInput(Input):
-    """A sequence of tensors of one shape, stacked along a first axis."""
+    """A sequence of tensors, stacked along a first axis.
+
+    Where their shapes differ they are padded to the largest, and the input `NAME.shapes` says how large each one is.
+    """
+
+    def feed(self, given: dict[str, Array], feeds: dict[str, Any]) -> None:
+        super().feed(given, feeds)
+        shapes = given.get(shapes_name(self.name))
+        if shapes is None:
+            return
+        if self.name not in feeds:
+            raise InvalidInputError(f"{shapes_name(self.name)!r} is given without {self.name!r}, whose shapes it says")
+        feeds[self.name] = self._cut(feeds[self.name], given[self.name].shape, shapes)
 
     def convert(self, array: Array) -> Any:
         if self.specs[0].datatype == BYTES:
             array = text_array(array, self.name)
         return [array[index, ...] for index in range(len(array))]
+
+    def _cut(self, elements: list[Any], stacked: tuple[int, ...], shapes: Array) -> list[Any]:
+        """The elements without their padding."""
+        name, wanted = shapes_name(self.name), (len(elements), len(stacked) - 1)
+        if shapes.shape != wanted:
+            raise InvalidInputError(
+                f"input {name!r} must have shape {list(wanted)}: a row for each tensor of {self.name!r}, and a column "
+                f"for each of its axes; it has {list(shapes.shape)}"
+            )
+        sizes: list[list[int]] = shapes.tolist()
+        if any(not 0 <= size <= most for row in sizes for size, most in zip(row, stacked[1:], strict=True)):
+            raise InvalidInputError(f"input {name!r} has sizes that are not between 0 and {list(stacked[1:])}")
+        cuts = [tuple(slice(size) for size in row) for row in sizes]
+        return [np.ascontiguousarray(element[cut]) for element, cut in zip(elements, cuts, strict=True)]
 
     @property
     def rowwise(self) -> bool:
@@ -125,7 +151,8 @@ def input_for(name: str, kind: ValueType, optional: bool = False) -> Input:
         spec = tensor_spec(name, kind, f"input {name!r}", optional)
         return {BYTES: TextInput, "BF16": BFloatInput}.get(spec.datatype, Input)(name, (spec,))
     if isinstance(kind, SequenceType) and isinstance(kind.element, TensorType):
-        return SequenceInput(name, (stacked_spec(name, kind.element, f"input {name!r} ({kind})", optional),))
+        spec = stacked_spec(name, kind.element, f"input {name!r} ({kind})", optional)
+        return SequenceInput(name, (spec, *shapes_specs(name, kind.element, optional=True)))
     if isinstance(kind, MapType) and isinstance(kind.value, TensorType) and not optional:
         return MapInput(name, map_specs(name, kind, kind.value, (1, -1), f"input {name!r} ({kind})"))
     raise InvalidModelError(f"input {name!r} is {kind}, which can't be made from tensors")
@@ -143,6 +170,19 @@ def stacked_spec(name: str, element: TensorType, what: str, optional: bool = Fal
         raise InvalidModelError(f"{what} is a sequence of bfloat16, which ONNX Runtime can't exchange with Python")
     shape: Shape = None if element.shape is None else (-1, *element.shape)
     return TensorSpec(name, datatype, shape, optional=optional)
+
+
+def shapes_name(name: str) -> str:
+    """The tensor that says how large each tensor of a sequence is."""
+    return f"{name}.shapes"
+
+
+def shapes_specs(name: str, element: TensorType, optional: bool = False) -> tuple[TensorSpec, ...]:
+    """The spec of that tensor; none where all have one shape anyway."""
+    if element.shape is not None and -1 not in element.shape:
+        return ()
+    rank = -1 if element.shape is None else len(element.shape)
+    return (TensorSpec(shapes_name(name), "INT64", (-1, rank), optional=optional),)
 
 
 def map_specs(name: str, kind: MapType, value: TensorType, shape: Shape, what: str) -> tuple[TensorSpec, ...]:

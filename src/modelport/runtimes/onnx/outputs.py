@@ -11,7 +11,7 @@ import numpy as np
 from modelport.core.datatypes import BYTES, Array, bytes_array, dtype_of
 from modelport.core.errors import InvalidModelError, ModelFailedError
 from modelport.core.signature import TensorSpec
-from modelport.runtimes.onnx.inputs import map_specs, stacked_spec, tensor_spec
+from modelport.runtimes.onnx.inputs import map_specs, shapes_specs, stacked_spec, tensor_spec
 from modelport.runtimes.onnx.types import MapType, OptionalType, SequenceType, TensorType, ValueType
 
 ClassLabels = tuple[str, ...] | tuple[int, ...]
@@ -78,7 +78,18 @@ class OrtTensorOutput(Output):
 
 
 class StackedOutput(Output):
-    """A sequence of tensors of one shape, stacked along a new first axis."""
+    """A sequence of tensors, stacked along a new first axis.
+
+    Where their shapes may differ they are padded to the largest with zeros or empty texts, and the output `NAME.shapes`
+    says how large each one is.
+    """
+
+    def give(self, value: Any, given: dict[str, Array]) -> None:
+        spec, *more = self.specs
+        given[spec.name] = self.convert(value)
+        for shapes in more:
+            rank = given[spec.name].ndim - 1
+            given[shapes.name] = np.array([item.shape for item in value], np.int64).reshape(len(value), rank)
 
     def convert(self, value: Any) -> Array:
         spec = self.specs[0]
@@ -86,14 +97,21 @@ class StackedOutput(Output):
             shape = (0,) if spec.shape is None else tuple(max(length, 0) for length in spec.shape)
             return np.empty((0, *shape[1:]), dtype_of(spec.datatype))
         shapes = {item.shape for item in value}
-        if len(shapes) > 1:
+        stacked: Array = np.stack(value) if len(shapes) == 1 else self._padded(value, shapes)
+        return bytes_array(stacked) if spec.datatype == BYTES else stacked
+
+    def _padded(self, value: Any, shapes: set[tuple[int, ...]]) -> Array:
+        if len(self.specs) == 1 or len({len(shape) for shape in shapes}) > 1:
             listed = ", ".join(str(list(shape)) for shape in sorted(shapes))
             raise ModelFailedError(
                 f"output {self.name!r} is a sequence of tensors of different shapes ({listed}), "
                 "which one tensor can't hold"
             )
-        stacked: Array = np.stack(value)
-        return bytes_array(stacked) if spec.datatype == BYTES else stacked
+        largest = [max(lengths) for lengths in zip(*shapes, strict=True)]
+        padded: Array = np.full((len(value), *largest), "" if value[0].dtype == object else 0, value[0].dtype)
+        for index, item in enumerate(value):
+            padded[(index, *(slice(length) for length in item.shape))] = item
+        return padded
 
     @property
     def rowwise(self) -> bool:
@@ -185,7 +203,7 @@ def output_for(name: str, kind: ValueType, keys: ClassLabels | None = None) -> O
         return _tensor_output(name, kind, what)
     what = f"{what} ({kind})"
     if isinstance(kind, SequenceType) and isinstance(kind.element, TensorType):
-        return StackedOutput(name, (stacked_spec(name, kind.element, what),))
+        return StackedOutput(name, (stacked_spec(name, kind.element, what), *shapes_specs(name, kind.element)))
     if isinstance(kind, SequenceType):
         inner = kind.element
         if isinstance(inner, MapType) and isinstance(inner.value, TensorType):
