@@ -123,6 +123,19 @@ def a_triton_repository(folder, mark):
     return made
 
 
+def an_mlflow_function(folder, mark):
+    """Its loader module lies in the folder; to run it takes MLflow itself."""
+    made = folder / "model"
+    (made / "code").mkdir(parents=True)
+    (made / "code" / "loader.py").write_text(code(mark) + "def _load_pyfunc(path):\n    return None\n")
+    (made / "MLmodel").write_text(
+        "flavors:\n  python_function:\n    loader_module: loader\n    code: code\n"
+        "signature:\n  inputs: '[{\"type\": \"double\", \"name\": \"x\"}]'\n"
+        "  outputs: '[{\"type\": \"double\", \"name\": \"y\"}]'\n"
+    )
+    return made
+
+
 def an_mlserver_folder(folder, mark):
     made = folder / "model"
     made.mkdir()
@@ -200,6 +213,7 @@ PAYLOADS = {
     an_exported_program: (("torch",), True),
     python: ((), True),
     an_mlflow_folder: (("sklearn", "yaml"), True),
+    an_mlflow_function: (("yaml",), False),
     an_mlserver_folder: (("sklearn",), True),
     a_triton_repository: ((), False),
     a_torchserve_archive: (("torch",), False),

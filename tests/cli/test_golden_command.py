@@ -147,7 +147,7 @@ def test_untrusted_files_are_not_asked(tmp_path):
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(Touch(tmp_path / "mark")))
     done = run("check", tmp_path / "model.pkl", request(tmp_path / "r.json"))
     assert done.exit_code == 1
-    assert "--trust model" in done.stderr
+    assert "do not use this file" in done.stderr
     assert not (tmp_path / "mark").exists()
 
 

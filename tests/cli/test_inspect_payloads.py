@@ -45,7 +45,12 @@ def test_what_needs_trust_says_so_before_anything_is_loaded(maker, needs, tmp_pa
     path, _ = planted(maker, needs, tmp_path)
     document = json.loads(run(inspect, path, "--json").stdout)
     assert [need["kind"] for need in document["needs"]] == ["trust"]
-    assert f"--trust sha256:{document['sha256']}" in document["needs"][0]["text"]
+    text = document["needs"][0]["text"]
+    if "do not use this file" in text:  # what only an attack asks for: no way to trust that is shown
+        assert "system" in text
+        assert "--trust" not in text
+    else:
+        assert f"--trust sha256:{document['sha256']}" in text
     assert document["code"]["description"]
 
 

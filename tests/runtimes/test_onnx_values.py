@@ -162,8 +162,8 @@ def test_a_padded_sequence_is_cut_to_the_shapes_that_are_given(load):
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ([[1, 2]], "input 'q.shapes' must have shape [2, 2]: a row for each tensor of 'q', and a column for each of its "
-                   "axes; it has [1, 2]"),
+        ([[1, 2]], "input 'q.shapes' must have shape [2, 2]: a row for each tensor of 'q', and a column for each of its"
+                   " axes; it has [1, 2]"),
         ([[1, 2], [4, 2]], "input 'q.shapes' has sizes that are not between 0 and [3, 2]"),
         ([[1, 2], [-1, 2]], "input 'q.shapes' has sizes that are not between 0 and [3, 2]"),
     ],

@@ -110,7 +110,8 @@ class StackedOutput(Output):
         largest = [max(lengths) for lengths in zip(*shapes, strict=True)]
         padded: Array = np.full((len(value), *largest), "" if value[0].dtype == object else 0, value[0].dtype)
         for index, item in enumerate(value):
-            padded[(index, *(slice(length) for length in item.shape))] = item
+            place: tuple[Any, ...] = (index, *(slice(length) for length in item.shape))
+            padded[place] = item
         return padded
 
     @property
