@@ -83,7 +83,7 @@ def test_a_payment_by_the_names_of_its_columns(server, ending):
 def test_a_channel_that_nobody_has_heard_of_is_the_callers_error(server, ending):
     answer = httpx.post(f"{server.url}/models/fraud-svm{ending}/predict", json=[PAYMENT | {"channel": "fax"}])
     assert answer.status_code == 400, answer.text
-    assert ("'fax'" if ending else "a category that it does not know") in answer.json()["error"]
+    assert "'fax'" in answer.json()["error"]
 
 
 def test_units_and_categories_are_told(server, ending):

@@ -45,9 +45,10 @@ def with_declared(found: list[TensorSpec], declared: tuple[DeclaredTensor, ...],
     Raises InvalidModelError where neither fits, or where another datatype is declared than the model gives.
     """
     known = [spec.name for spec in found]
-    declared = own_tensors(declared, found)
+    by_place = len(declared) == len(found) and not {item.name for item in declared} & set(known)
+    declared = declared if by_place else own_tensors(declared, found)
     unknown = [item.name for item in declared if item.name not in known]
-    if unknown and (len(declared) != len(found) or len(unknown) != len(declared)):
+    if unknown and not by_place:
         near = did_you_mean(unknown[0], known)
         raise InvalidModelError(
             f"{name} has no output {unknown[0]!r}{near}; it gives {', '.join(known)}: declare outputs by these names, "
