@@ -130,8 +130,8 @@ def an_mlflow_function(folder, mark):
     (made / "code" / "loader.py").write_text(code(mark) + "def _load_pyfunc(path):\n    return None\n")
     (made / "MLmodel").write_text(
         "flavors:\n  python_function:\n    loader_module: loader\n    code: code\n"
-        "signature:\n  inputs: '[{\"type\": \"double\", \"name\": \"x\"}]'\n"
-        "  outputs: '[{\"type\": \"double\", \"name\": \"y\"}]'\n"
+        'signature:\n  inputs: \'[{"type": "double", "name": "x"}]\'\n'
+        '  outputs: \'[{"type": "double", "name": "y"}]\'\n'
     )
     return made
 
