@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
 from pathlib import Path
 
-from modelport.server.priority import wake_soon
+from modelport.server.priority import share_interpreter, wake_soon
 
 
 def slice_of(thread):
@@ -39,3 +40,12 @@ def test_one_thread_gets_short_slices_and_keeps_its_nice_value():
         assert seen["own"] == 100_000
         assert seen["child"] == before != 100_000
     assert slice_of(threading.get_native_id()) == before
+
+
+def test_a_computing_thread_gives_way_soon():
+    before = sys.getswitchinterval()
+    try:
+        share_interpreter()
+        assert sys.getswitchinterval() == 0.0005
+    finally:
+        sys.setswitchinterval(before)

@@ -21,7 +21,7 @@ from modelport.engine.lifecycle.manager import Lifecycle
 from modelport.server.draining import let_go
 from modelport.server.http.lane import Lane
 from modelport.server.http.sweep import sweep
-from modelport.server.priority import wake_soon
+from modelport.server.priority import share_interpreter, wake_soon
 from modelport.server.settings import LimitSettings, ServerSettings
 from modelport.server.vitals import record_vitals
 
@@ -79,6 +79,7 @@ class Process(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then load: a probe is answered from the beginning, and says `not ready` until everything is."""
         wake_soon()
+        share_interpreter()
         if self._background.load_first:
             await self._background.load()
             if self._lost():
