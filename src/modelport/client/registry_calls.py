@@ -23,6 +23,9 @@ _BELOW = "/api/v1/registry"
 class RegistryCalls:
     """What the parts of a RemoteRegistry are made of. `timeout` is in seconds, for each wait. Safe for threads."""
 
+    #: Who is asked, as errors call it.
+    _asked = "a registry"
+
     def __init__(
         self, url: str, timeout: float | None = 60, headers: Mapping[str, str] | None = None, retries: int = 2
     ) -> None:
@@ -31,7 +34,7 @@ class RegistryCalls:
         self._pool = Pool(address, headers, timeout, None)
 
     def close(self) -> None:
-        """As the port says."""
+        """Close the connections."""
         self._pool.close()
 
     def _get(self, kind: type[_T], path: str, **query: Any) -> _T:
@@ -53,7 +56,7 @@ class RegistryCalls:
         try:
             return msgspec.json.decode(body, type=kind)
         except msgspec.DecodeError as error:
-            raise InternalError(f"the answer of {self.url} is not what a registry says: {error}") from None
+            raise InternalError(f"the answer of {self.url} is not what {self._asked} says: {error}") from None
 
     def _ask(self, request: Request) -> Response:
         attempts = Attempts(request, self._retries, self.url, self._timeout)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import msgspec
 
-from modelport.client.address import parse_address
-from modelport.client.broken import NoAnswerError
-from modelport.client.exchange import Request, Response, accepted
-from modelport.client.pool import Pool
-from modelport.client.retry import Attempts
-from modelport.core.errors import InternalError, UnavailableError
+from modelport.client.exchange import Request
+from modelport.client.registry_calls import RegistryCalls, model_path
+from modelport.core.errors import UnavailableError
 from modelport.registry.base import PAGE
 from modelport.registry.jobs import JobRecord
 from modelport.registry.records import By
@@ -28,15 +25,10 @@ _PATIENCE = 60.0
 _OVER = ("done", "failed", "cancelled")
 
 
-class RemoteReleases:
+class RemoteReleases(RegistryCalls):
     """Asks `modelport serve` to release versions. `timeout` is in seconds, for each wait. Safe for threads."""
 
-    def __init__(
-        self, url: str, timeout: float | None = 60, headers: Mapping[str, str] | None = None, retries: int = 2
-    ) -> None:
-        address = parse_address(url)
-        self.url, self._timeout, self._retries = address.url, timeout, retries
-        self._pool = Pool(address, headers, timeout, None)
+    _asked = "a server with a registry"
 
     def promote(self, wish: Wish, by: By) -> JobRecord:
         """Ask for a promotion; gives the job. Raises ModelportError."""
@@ -78,37 +70,10 @@ class RemoteReleases:
                 if time.monotonic() - seen > _PATIENCE:
                     raise
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._pool.close()
-
     def _post(self, kind: type[_T], path: str, body: Any) -> _T:
         content = msgspec.json.encode(body)
         return self._as(kind, Request("POST", path, (content,), {"content-type": "application/json"}, retry=False))
 
-    def _as(self, kind: type[_T], request: Request) -> _T:
-        body = bytes(self._ask(request).body)
-        try:
-            return msgspec.json.decode(body, type=kind)
-        except msgspec.DecodeError as error:
-            raise InternalError(
-                f"the answer of {self.url} is not what a server with a registry says: {error}"
-            ) from None
-
-    def _ask(self, request: Request) -> Response:
-        attempts = Attempts(request, self._retries, self.url, self._timeout)
-        while True:
-            pause: float | None
-            try:
-                response = self._pool(request)
-            except NoAnswerError as error:
-                pause = attempts.after_failure(error)
-            else:
-                pause = attempts.after_response(response)
-                if pause is None:
-                    return accepted(response)
-            time.sleep(pause)
-
 
 def _model(name: str) -> str:
-    return f"/api/v1/registry/models/{quote(name, safe='')}"
+    return f"/api/v1/registry{model_path(name)}"

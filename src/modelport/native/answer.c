@@ -207,8 +207,6 @@ static int answer_one(Collector *self, Answers *answers, Py_ssize_t index, PyObj
     return 0;
 }
 
-#define STAGES 4 /* decode, queue, compute, encode: each has buckets behind those of the whole time */
-
 /* Adds the answered requests to a meter's row: see metrics.py. */
 static void count_answers(Collector *self, Py_ssize_t start, Py_ssize_t end, const Answers *answers, double *row,
                           Py_ssize_t buckets, const int64_t *bounds) {

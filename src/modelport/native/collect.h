@@ -20,6 +20,7 @@
 #define MOST_INPUTS 16
 #define MOST_DIMENSIONS 8
 #define LONGEST_ID 256
+#define STAGES 4 /* of a meter: decode, queue, compute, encode; each has buckets behind those of the whole time */
 
 /* One input of a signature whose rows all have the same size. */
 typedef struct {

@@ -2,7 +2,6 @@
 
 #include "collect.h"
 
-#define STAGES 4 /* decode, queue, compute, encode: each has buckets behind those of the whole time */
 #define MOST_BUCKETS 64
 
 typedef struct {

@@ -26,10 +26,19 @@ def loaded_version(
 
     Its golden requests are asked. Raises ModelportError where it can't be loaded; it is trusted by its model's name.
     """
+    with opened_version(registry, record, trust, fetched) as opened:
+        yield _subject(record, opened)
+
+
+@contextmanager
+def opened_version(
+    registry: Registry, record: VersionRecord, trust: Trust, fetched: Callable[[int], None] | None = None
+) -> Iterator[Opened]:
+    """A version checked out and loaded, until the block ends. As `loaded_version`, but nothing is asked of it."""
     with tempfile.TemporaryDirectory(prefix="modelport-version-") as folder:
         opened = open_described(checked_out(registry, record, Path(folder), fetched), record.model, trust)
         try:
-            yield _subject(record, opened)
+            yield opened
         finally:
             opened.loaded.close()
 
