@@ -24,7 +24,7 @@ from modelport.engine.lifecycle.source import scan
 from modelport.engine.metrics.metrics import Metrics
 from modelport.server.allocator import keep_buffers
 from modelport.server.settings import ServerSettings
-from modelport.server.sockets import is_local, listen
+from modelport.server.sockets import admit_no_more, is_local, listen
 from modelport.server.supervisor import Events, Supervisor
 from modelport.server.workers import Place, Report
 from modelport.server.workers import Worker as WorkerProcess
@@ -69,10 +69,9 @@ def _supervise(settings: Settings, by_port: list[list[socket.socket]], folder: P
         return _run(settings, list(by_slot[place.slot]), say, worker)
 
     def stopping() -> None:
-        """Nothing new may wait at a socket that nobody accepts from any more: it is refused, and goes elsewhere."""
+        """Nothing new may wait at a socket that nobody accepts from any more."""
         for sockets in by_slot:
-            for sock in sockets:
-                sock.listen(0)
+            admit_no_more(sockets)
             _close(sockets)
 
     crashes = Crashes(folder)

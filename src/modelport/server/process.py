@@ -23,6 +23,7 @@ from modelport.server.http.lane import Lane
 from modelport.server.http.sweep import sweep
 from modelport.server.priority import share_interpreter, wake_soon
 from modelport.server.settings import LimitSettings, ServerSettings
+from modelport.server.sockets import admit_no_more
 from modelport.server.vitals import record_vitals
 
 _log = logging.getLogger("modelport.server")
@@ -71,6 +72,7 @@ class Process(uvicorn.Server):
     ) -> None:
         super().__init__(_config(app, lane, settings, limits))
         self._engine, self._background, self._limits = engine, background, limits
+        self._alone = settings.workers == 1
         self._drain_seconds = settings.drain_seconds or math.inf
         engine.starting = True
         self._tasks: list[asyncio.Task[None]] = []
@@ -95,6 +97,8 @@ class Process(uvicorn.Server):
         self._engine.draining = True
         for task in self._tasks[:1]:
             task.cancel()  # nothing new is loaded; the sweep goes on
+        if self._alone:  # the sockets of several workers are their supervisor's: another may go on with them
+            admit_no_more(sockets or ())
         await asyncio.sleep(_LAST_CONNECTIONS)
         for listening in (*self.servers, *(sockets or ())):
             listening.close()

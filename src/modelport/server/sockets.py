@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
 import ipaddress
 import socket
+import struct
+import sys
+from collections.abc import Iterable
 
 from modelport.core.errors import ConflictError, InvalidInputError
+
+_SO_ATTACH_FILTER = 26  # asm-generic/socket.h
+#: A classic BPF program over a TCP header (linux/filter.h: opcode, two jumps, operand): drops a SYN without ACK, which
+#: asks for a connection, and lets everything else pass.
+_NO_SYN = (
+    (0x30, 0, 0, 13),  # load the byte of flags
+    (0x54, 0, 0, 0x12),  # SYN and ACK alone
+    (0x15, 0, 1, 0x02),  # SYN only: go on, otherwise skip one
+    (0x06, 0, 0, 0),  # drop
+    (0x06, 0, 0, 0xFFFFFFFF),  # keep
+)
 
 
 def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
@@ -17,6 +32,22 @@ def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
     first = _bound(family, str(address[0]), port, shared=count > 1)
     taken = first.getsockname()[1]
     return [first, *(_bound(family, str(address[0]), taken, shared=True) for _ in range(count - 1))]
+
+
+def admit_no_more(sockets: Iterable[socket.socket]) -> None:
+    """Before listening sockets are closed: whoever asks for a connection from now on gets no answer, and asks again.
+
+    Closing resets the connections that nobody has accepted yet, whose clients may have sent a request already. After
+    this there are only those that wait now: accept them, then close. A client that comes meanwhile asks again within a
+    second, and is refused then or reaches another listener. It holds for all processes that share the sockets.
+    """
+    for sock in sockets:
+        if sys.platform == "linux":
+            code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in _NO_SYN))
+            program = struct.pack("HP", len(_NO_SYN), ctypes.addressof(code))
+            sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+        else:
+            sock.listen(0)
 
 
 def is_local(host: str) -> bool:
