@@ -61,14 +61,17 @@ async def test_copies_are_run_at_the_lowest_priority_and_callers_are_not():
     seen = {}
 
     def note(name, x):
-        seen[name] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        seen[name] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), os.sched_getscheduler(0)
         return x
 
     engine = rig(SHADOW, answers=(lambda x: note("caller", x), lambda x: note("copy", x)))
-    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    await ask(engine)
-    await until(lambda: "copy" in seen)
-    assert seen == {"caller": before, "copy": 19 if may_raise_priority() else 10}
+    normal, policy = os.getpriority(os.PRIO_PROCESS, threading.get_native_id()), os.sched_getscheduler(0)
+    for _ in range(2):  # the second one finds its thread as the first one did
+        seen.clear()
+        await ask(engine)
+        await until(lambda: "copy" in seen)
+        copy = (normal, os.SCHED_IDLE) if may_raise_priority() else (10, policy)
+        assert seen == {"caller": (normal, policy), "copy": copy}
     engine.close()
 
 

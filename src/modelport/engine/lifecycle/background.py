@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+from modelport.core.scheduling import be_nice, nice
+
 #: Added to the nice value: such a thread gets a tenth of the time of one with the normal priority.
 _NICER, _NICEST = 10, 19
 _TASKS = Path("/proc/self/task")
@@ -48,7 +50,7 @@ def quietly(work: Callable[[], _T]) -> _T:
     """
     if not may_raise_priority():
         return work()
-    before, normal = _threads(), _nice()
+    before, normal = _threads(), nice()
     _add_to_nice(_NICER)
     try:
         return work()
@@ -63,7 +65,7 @@ def may_raise_priority() -> bool:
     """Whether this process may lower a nice value again: tried out, once."""
 
     def attempt() -> bool:
-        normal = _nice()
+        normal = nice()
         _add_to_nice(1)
         try:
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), normal)
@@ -74,13 +76,8 @@ def may_raise_priority() -> bool:
     return _TASKS.exists() and apart(attempt)
 
 
-def _nice() -> int:
-    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-
-
 def _add_to_nice(more: int) -> None:
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), min(_nice() + more, _NICEST))
+    be_nice(min(nice() + more, _NICEST))
 
 
 def _threads() -> set[int]:

@@ -29,11 +29,11 @@ class Counts:
         self.requests = self.errors = self.compared = self.disagreed = self.dropped = 0
         self.latency = [0] * WIDTH
 
-    def count(self, nanoseconds: int, failed: bool = False) -> None:
-        """Count a request that took so long."""
-        self.requests += 1
+    def count(self, nanoseconds: int, failed: bool = False, requests: int = 1) -> None:
+        """Count a request, or several, that took so long."""
+        self.requests += requests
         self.errors += failed
-        self.latency[bucket_of(nanoseconds)] += 1
+        self.latency[bucket_of(nanoseconds)] += requests
 
     def compare(self, agreed: bool) -> None:
         """Count a comparison."""

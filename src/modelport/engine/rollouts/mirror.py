@@ -5,12 +5,12 @@ comes while enough waits is not taken: callers never wait for a copy, and copies
 
 The priority is lowered for the prediction only, where it can be raised again: a thread of low priority that held the
 interpreter's lock while others have the processor would hold up everybody. Where it can't, the thread is a little nice.
+A thread that has become idle is to give way at once, and to have long slices: see `core/scheduling.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -24,6 +24,7 @@ import numpy as np
 from modelport.core.datatypes import Array
 from modelport.core.errors import ModelportError, UnavailableError
 from modelport.core.messages import InferenceRequest, InferenceResponse
+from modelport.core.scheduling import LONG, be, be_nice, give_way, nice
 from modelport.engine.batches import predict
 from modelport.engine.lifecycle.background import may_raise_priority
 from modelport.engine.rollouts.agreement import agree
@@ -33,7 +34,7 @@ from modelport.engine.served import Done, ServedVersion
 SHARE = 0.1
 #: Copies that wait at most, and the bytes of their arrays; one of any size may wait alone.
 LONGEST, MOST_BYTES = 8, 64_000_000
-_NICER, _NICEST = 10, 19
+_NICER = 10
 #: Executions that compute at the normal priority.
 _ELSEWHERE = ("process", "pipeline")
 #: However long a copy took: the next one is run after so many seconds.
@@ -107,8 +108,8 @@ class Mirror:
 
     def _run(self) -> None:
         self._lower = may_raise_priority()
-        if not self._lower:
-            _set_nice(_NICER)
+        if not self._lower and not be(_NICER, LONG):
+            be_nice(_NICER)
         while True:
             seconds = self._run_one()
             if seconds is None or self._closing.wait(min(seconds * (1 / SHARE - 1), _LONGEST_REST)):
@@ -157,12 +158,13 @@ class Mirror:
     def _predict(self, served: ServedVersion, request: InferenceRequest) -> InferenceResponse | ModelportError:
         if not self._lower:
             return predict(served, request)
-        normal = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-        _set_nice(_NICEST)
+        normal = nice()
+        be(normal, LONG, idle=True)
+        give_way()
         try:
             return predict(served, request)
         finally:
-            _set_nice(normal)
+            be(normal)
 
     def _finish(self, copy: Copy, compared: Compared) -> None:
         self._waiting -= 1
@@ -170,12 +172,6 @@ class Mirror:
         copy.served.release()
         if not self._closing.is_set():
             copy.done(compared)
-
-
-def _set_nice(value: int) -> None:
-    """This thread's, if the system lets it."""
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), value)
 
 
 def lasting(array: Array) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from modelport.core.datatypes import Array
 from modelport.core.messages import InferenceRequest, InferenceResponse
 from modelport.engine.rollouts.counts import Counts
 from modelport.engine.rollouts.mirror import Compared, Copy, Mirror
@@ -74,6 +75,7 @@ class Split:
         self._key = (rollout.plan.key or ROUTING_KEY).lower().encode()
         self._mirror = mirror
         self._served: ServedModel | None = None
+        self._share = 0.0  # what is left over, in percent, of requests that make up less than one copy
         self._suspected: list[int] = []  # how long each refused request took that is not looked into yet
 
     def take(
@@ -84,13 +86,51 @@ class Split:
         A request that names a version gets just that. Where the candidate is not ready, the baseline answers.
         """
         self._served = model
-        if asked != self.alias and not (asked is None and self.alias == _DEFAULT_ALIAS):
+        if not self._means(asked):
             return Ticket(self, served, None, 0.0)
         key = header(self._key)
         place = place_of(self.id, body_key(body) if key is None else key)
         if place < self.percent and not self.shadow:
             served = model.by_number.get(self.candidate.version, served)
         return Ticket(self, served, self._side(served.version), place)
+
+    def takes_rows(self, model: ServedModel, asked: int | str | None) -> bool:
+        """Whether requests that name `asked` need no tickets, only `ran_rows`: whatever they are, the baseline answers.
+
+        Then they may be collected and run together before anybody has looked at each.
+        """
+        self._served = model
+        return self.shadow and self._means(asked)
+
+    def row_ticket(self, served: ServedVersion) -> Ticket:
+        """The ticket of one of such requests that has to be answered on its own after all."""
+        return Ticket(self, served, self._side(served.version), 0.0)
+
+    def ran_rows(
+        self,
+        served: ServedVersion,
+        requests: int,
+        nanoseconds: int,
+        row: Callable[[int], tuple[InferenceRequest, dict[str, Array]]],
+    ) -> None:
+        """Such requests were run together and answered. `row` gives the n-th one and its outputs, for a copy.
+
+        Copies are run of as many of each hundred as the percentage says, no matter whose.
+        """
+        side = self._side(served.version)
+        if side is None:
+            return
+        side.count(nanoseconds, requests=requests)
+        other = self._ready(self.candidate.version)
+        if side is not self.baseline or other is None or not _repeatable(other, served):
+            return
+        due, self._share = divmod(self._share + self.percent * requests, 100)
+        left = int(due)
+        while left and self._mirror.has_room():
+            if not self._mirror.offer(Copy(other, *row(int(due) - left), self._mirrored)):
+                break
+            left -= 1
+        self.candidate.dropped += left
 
     def refused(self, ticket: Ticket, nanoseconds: int) -> None:
         """The candidate called a request's input bad. That is its error where the baseline takes that input.
@@ -151,6 +191,10 @@ class Split:
         if compared.error is None:
             for nanoseconds in suspected:
                 self.candidate.count(nanoseconds, failed=True)
+
+    def _means(self, asked: int | str | None) -> bool:
+        """Whether a request that names `asked` has to do with the rollout."""
+        return asked == self.alias or (asked is None and self.alias == _DEFAULT_ALIAS)
 
     def _side(self, version: int) -> Counts | None:
         for side in (self.baseline, self.candidate):

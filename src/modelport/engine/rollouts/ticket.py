@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 class Ticket:
     """Made when the request's version is chosen; `answered` or `failed` is called once, on the event loop's thread.
 
-    `served` answers; `id` is what the answer carries as `x-request-id`. `side` is None for a request that has nothing
-    to do with the rollout: it names a version itself. `request` is set once it was read and found to fit the signature.
+    `served` answers; `id` is what the answer carries as `x-request-id`: empty for a shadow, of which callers see
+    nothing, unless its requests are logged. `side` is None for a request that has nothing to do with the rollout: it
+    names a version itself. `request` is set once it was read and found to fit the signature.
     """
 
     __slots__ = ("began", "id", "place", "request", "served", "side", "split")
 
     def __init__(self, split: Split, served: ServedVersion, side: Counts | None, place: float) -> None:
         self.split, self.served, self.side, self.place = split, served, side, place
-        self.id = new_request_id(served.version, 0 if side is None else split.id)
+        named = not split.shadow or served.log is not None
+        self.id = new_request_id(served.version, 0 if side is None else split.id) if named else ""
         self.began = perf_counter_ns()
         self.request: InferenceRequest | None = None
 

@@ -97,10 +97,15 @@ class Exchange:
         submit = self.engine.submit_alone if alone else self.engine.submit
         submit(served, request, self.answer)
 
-    def resume(self, served: ServedVersion, request: InferenceRequest, encode: Encode) -> None:
-        """Take over a request that was decoded by somebody else; `answer` is then to be called, and gives the reply."""
+    def resume(
+        self, served: ServedVersion, request: InferenceRequest, encode: Encode, ticket: Ticket | None = None
+    ) -> None:
+        """Take over a request that was decoded by somebody else; `answer` is then to be called, and gives the reply.
+
+        `ticket` is that of a request whose model has a rollout.
+        """
         self._finished = _nothing
-        self._served, self._request, self._encode = served, request, encode
+        self._served, self._request, self._encode, self._ticket = served, request, encode, ticket
 
     def _choose(self, served: ServedVersion, body: Buffer) -> ServedVersion:
         """The version that answers where a model may have a rollout; `served` is what was found without it."""

@@ -136,7 +136,10 @@ class Express:
             served = self._engine.find(route.model, route.version)
         except ModelportError:
             return None
-        if not self._engine.tick.takes(served) or served.model in self._engine.splits or served.log is not None:
+        if not self._engine.tick.takes(served) or served.log is not None:
+            return None
+        split = self._engine.splits.get(served.model)
+        if split is not None and not split.takes_rows(self._engine.model(served.model), route.version):
             return None
         station = served.signature.memo.get(key)
         if station is None or (station is not _NOWHERE and station.served is not served):
@@ -220,16 +223,35 @@ class Express:
             slow = partial(self._answer_slowly, station, started, finished)
             binary, meter = station.form.binary, station.meter
             collector.answer(start, end, lines, columns, binary, started, finished, meter, BUCKETS_NS, slow)
+            if self._engine.splits:
+                self._count(station, arrays, start, end, ran)
         except Exception as error:
             served = station.served
             _log.exception("a batch of %s@%d was answered with an internal error", served.model, served.version)
             self._fail(station, start, end, InternalError(f"internal error: {type(error).__name__}"))
+
+    def _count(self, station: _Station, arrays: dict[str, Array], start: int, end: int, ran: Ran) -> None:
+        """Tell the model's rollout, where it has one, what was answered: copies may be run on the other version."""
+        split = self._engine.splits.get(station.served.model)
+        if split is None:
+            return
+        span = station.collector.span
+        first, _ = span(start, end)
+        started, finished, outputs = ran
+
+        def row(number: int) -> tuple[InferenceRequest, dict[str, Array]]:
+            at, to = span(start + number, start + number + 1)
+            inputs = {name: array[at:to].copy() for name, array in arrays.items()}  # whose memory is used again
+            return InferenceRequest(inputs), {name: array[at - first : to - first] for name, array in outputs.items()}
+
+        split.ran_rows(station.served, end - start, finished - started, row)
 
     def _answer_each(self, station: _Station, arrays: dict[str, Array], start: int, end: int, ran: Ran | None) -> None:
         """Requests that can't be answered together: because their batch failed, or because of what it gave."""
         collector, served = station.collector, station.served
         first, _ = collector.span(start, end)
         batch = None if ran is None else Batch(ran[2])
+        split = self._engine.splits.get(served.model)
         for index in range(start, end):
             lane, headers, name, row, rows, received, decoded, limit = collector.request(index)
             inputs = {key: array[row : row + rows] for key, array in arrays.items()}
@@ -243,7 +265,8 @@ class Express:
                 request.started, request.finished = ran[:2]
                 outcome = BatchedResponse(served.model, served.version, batch, row - first, row - first + rows, name)
             exchange = self._exchange(station, headers)
-            exchange.resume(served, request, station.form.encode)
+            ticket = None if split is None else split.row_ticket(served)
+            exchange.resume(served, request, station.form.encode, ticket)
             exchange.answer(outcome)
             lane.reply_express(exchange)
             collector.done(index)

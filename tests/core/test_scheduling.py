@@ -1,0 +1,80 @@
+"""A thread's nice value, policy and slices, as the kernel tells them."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from modelport.core.scheduling import LONG, be, be_nice, give_way, nice
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these policies and slices")
+
+
+def slice_of_this_thread():
+    """Nanoseconds; None where the kernel does not tell."""
+    file = Path(f"/proc/self/task/{threading.get_native_id()}/sched")
+    found = re.search(r"se\.slice\s*:\s*(\d+)", file.read_text()) if file.exists() else None
+    return found and int(found[1])
+
+
+def in_a_thread(work):
+    """What `work` gives in a thread of its own: what it does to that ends with it."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(work()))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+def state():
+    return nice(), os.sched_getscheduler(0), slice_of_this_thread()
+
+
+def test_a_thread_is_idle_and_then_as_it_was():
+    def work():
+        before = state()
+        became = be(before[0], LONG, idle=True), state()
+        give_way()
+        again = be(before[0]), state()
+        return before, became, again
+
+    before, (idle, then), (back, again) = in_a_thread(work)
+    assert idle
+    assert then[:2] == (before[0], os.SCHED_IDLE)
+    if then[2] is not None and then[2] != before[2]:  # a kernel that knows of slices
+        assert then[2] == LONG
+    if back:
+        assert again == before
+    else:
+        assert again == then, "without the right to, it stays as it is"
+
+
+def test_becoming_nicer_is_always_allowed_and_is_for_this_thread_alone():
+    normal = nice()
+    assert in_a_thread(lambda: (be(normal + 3, LONG), nice())) == (True, normal + 3)
+    assert in_a_thread(lambda: (be_nice(normal + 4), nice())[1]) == normal + 4
+    assert nice() == normal
+
+
+def test_what_it_starts_inherits_or_does_not():
+    def work(inherited):
+        be(nice() + 2, LONG, inherited=inherited)
+        return slice_of_this_thread(), in_a_thread(slice_of_this_thread)
+
+    usual = slice_of_this_thread()
+    own, inherited = in_a_thread(lambda: work(True))
+    assert inherited == own
+    assert in_a_thread(lambda: work(False)) == (own, usual)
+
+
+def test_a_thread_of_another_policy_is_left_alone():
+    def work():
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+        return be(nice(), LONG), os.sched_getscheduler(0)
+
+    assert in_a_thread(work) == (False, os.SCHED_BATCH)
