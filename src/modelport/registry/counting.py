@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import orjson
@@ -99,13 +100,17 @@ def outcome_figures(connection: Connection, model: _Row, rollout: int | None) ->
 
 def _put(connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
     """Insert rows, or replace those that have the same key."""
-    if not rows:
-        return
-    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    statement = insert(table)
+    if rows:
+        connection.execute(_upsert(table, connection.dialect.name), rows)
+
+
+@cache
+def _upsert(table: sa.Table, dialect: str) -> sa.Insert:
+    """Making the statement costs more than running it."""
+    statement = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
     keys = [column.name for column in table.primary_key]
     rest = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest), rows)
+    return statement.on_conflict_do_update(index_elements=keys, set_=rest)
 
 
 def _observation_row(item: Observation, at: int) -> dict[str, Any]:
