@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from modelport.core.scheduling import LONG, be, be_nice, give_way, nice
+from modelport.core.scheduling import LONG, MIDDLE, SHORT, be, be_nice, give_way, nice, slice_of, undisturbed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these policies and slices")
 
@@ -70,6 +70,48 @@ def test_what_it_starts_inherits_or_does_not():
     own, inherited = in_a_thread(lambda: work(True))
     assert inherited == own
     assert in_a_thread(lambda: work(False)) == (own, usual)
+
+
+def test_another_thread_is_told_by_its_number():
+    told, done = threading.Event(), threading.Event()
+    seen = {}
+
+    def live():
+        seen["thread"] = threading.get_native_id()
+        told.set()
+        done.wait(10)
+        seen["state"] = state()
+
+    thread = threading.Thread(target=live)
+    thread.start()
+    assert told.wait(10)
+    before = state()
+    assert be(nice() + 5, LONG, thread=seen["thread"])
+    assert state() == before
+    done.set()
+    thread.join()
+    assert seen["state"][0] == nice() + 5
+    assert not be(nice(), thread=seen["thread"]), "it has ended"
+
+
+def test_a_thread_of_short_slices_is_undisturbed_for_a_while():
+    if not slice_of(threading.get_native_id()):
+        pytest.skip("this kernel tells no slices")
+
+    def work():
+        me = threading.get_native_id()
+        be(nice(), SHORT, inherited=False)
+        before = slice_of(me)
+        with undisturbed(me):
+            during = slice_of(me)
+        return before, during, slice_of(me)
+
+    assert in_a_thread(work) == (SHORT, MIDDLE, SHORT)
+    usual = slice_of(threading.get_native_id())
+    with undisturbed(threading.get_native_id()):
+        assert slice_of(threading.get_native_id()) == usual
+    with undisturbed(2**22 + 1):  # no such thread
+        assert slice_of(2**22 + 1) == 0
 
 
 def test_a_thread_of_another_policy_is_left_alone():

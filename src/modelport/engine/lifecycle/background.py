@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from modelport.core.scheduling import be_nice, nice
+from modelport.core.scheduling import LONG, be, be_nice, nice
 
 #: Added to the nice value: such a thread gets a tenth of the time of one with the normal priority.
 _NICER, _NICEST = 10, 19
@@ -56,8 +56,9 @@ def quietly(work: Callable[[], _T]) -> _T:
         return work()
     finally:
         for thread in (_threads() - before) | {threading.get_native_id()}:
-            with suppress(OSError):  # it has ended
-                os.setpriority(os.PRIO_PROCESS, thread, normal)
+            if not be(normal, thread=thread):
+                with suppress(OSError):  # it has ended
+                    os.setpriority(os.PRIO_PROCESS, thread, normal)
 
 
 @cache
@@ -77,7 +78,10 @@ def may_raise_priority() -> bool:
 
 
 def _add_to_nice(more: int) -> None:
-    be_nice(min(nice() + more, _NICEST))
+    """Slices are long: whoever wakes with a shorter one is let in, whatever the system's own are here."""
+    nicer = min(nice() + more, _NICEST)
+    if not be(nicer, LONG):
+        be_nice(nicer)
 
 
 def _threads() -> set[int]:

@@ -24,7 +24,7 @@ import numpy as np
 from modelport.core.datatypes import Array
 from modelport.core.errors import ModelportError, UnavailableError
 from modelport.core.messages import InferenceRequest, InferenceResponse
-from modelport.core.scheduling import LONG, be, be_nice, give_way, nice
+from modelport.core.scheduling import LONG, be, be_nice, give_way, nice, undisturbed
 from modelport.engine.batches import predict
 from modelport.engine.lifecycle.background import may_raise_priority
 from modelport.engine.rollouts.agreement import agree
@@ -77,7 +77,7 @@ class Mirror:
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._waiting = self._bytes = 0
+        self._waiting = self._bytes = self._caller = 0
         self._lower = False
 
     def has_room(self, urgent: bool = False) -> bool:
@@ -90,6 +90,7 @@ class Mirror:
             return False
         self._loop = asyncio.get_running_loop()
         if self._thread is None:
+            self._caller = threading.get_native_id()
             self._thread = threading.Thread(target=self._run, name="modelport-mirror", daemon=True)
             self._thread.start()
         copy.served.inflight += 1
@@ -156,8 +157,10 @@ class Mirror:
         return UnavailableError("the server is shutting down")
 
     def _predict(self, served: ServedVersion, request: InferenceRequest) -> InferenceResponse | ModelportError:
-        if not self._lower:
-            return predict(served, request)
+        with undisturbed(self._caller):
+            return self._predict_low(served, request) if self._lower else predict(served, request)
+
+    def _predict_low(self, served: ServedVersion, request: InferenceRequest) -> InferenceResponse | ModelportError:
         normal = nice()
         be(normal, LONG, idle=True)
         give_way()
