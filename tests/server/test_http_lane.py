@@ -157,6 +157,17 @@ def test_a_client_that_goes_away_costs_nothing(server):
     assert_still_serves(server)
 
 
+@pytest.mark.parametrize("cut", [20, 60, 90])
+def test_requests_that_come_together_may_be_cut_within_a_head(server, cut):
+    """What is read at once may be larger than a head may be, and end within the head of its last request."""
+    one = post(GOOD % (b"x" * 5000), headers=b"x-cut: %d\r\n" % cut)  # a head that was not seen before
+    with server.connect() as sock:
+        sock.sendall(one * 40 + one[:cut])
+        time.sleep(0.3)
+        sock.sendall(one[cut:] + LAST)
+        assert [status for status, _ in responses(read_all(sock))] == [200] * 42
+
+
 def test_a_client_that_does_not_read_is_not_read_from(server):
     """Its answers pile up in the sockets, not in the server's memory: it stops taking requests."""
     with server.connect() as sock:

@@ -92,7 +92,8 @@ class Lane(AnsweringProtocol):
             self._upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             self.refuse(InvalidInputError(f"this is not an HTTP/1.1 request: {error}"))
-        if self.in_head and max(self.head_bytes, self.chunk) > self.limits.header_bytes:
+        # A head that began in these bytes is what they end with: how much of them it is, its finished lines tell.
+        if self.in_head and max(self.head_bytes, self._head_size()) > self.limits.header_bytes:
             self._refuse_head()
 
     def _take_express(self, gate: Gate, data: bytes) -> bytes:
