@@ -1,4 +1,4 @@
-"""While a large message fills, what comes is read into one buffer of the process: no object is made for each read."""
+"""Where large messages come, what comes is read into one buffer of the process: no object is made for each read."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ POURED = 262_144
 #: Read and used up within one call of the event loop, and so enough for all connections. More than uvloop's own buffer:
 #: fewer and larger reads where several clients send at once.
 _BUFFER = memoryview(bytearray(1 << 20))
+#: Where no message fills yet, so many bytes are looked at first: a request's head, and a whole frame of the largest
+#: size that is announced by default. If its message fills from there on, the rest need not become an object either.
+_HEAD = 73_728
 
 
 class Pouring(asyncio.BufferedProtocol):
@@ -30,7 +33,15 @@ class Pouring(asyncio.BufferedProtocol):
         return _BUFFER
 
     def buffer_updated(self, nbytes: int) -> None:
-        """The connection keeps nothing of a view; what is not for the message has to be an object of its own."""
+        """The connection keeps nothing of a view; what is not for a message that fills has to be an object."""
+        protocol = self._protocol
+        connection = protocol.connection
         view = _BUFFER[:nbytes]
-        filling = self._protocol.connection.filling is not None
-        self._protocol.data_received(cast("bytes", view) if filling else bytes(view))
+        if connection.filling is None and nbytes > _HEAD:
+            connection.receive(bytes(view[:_HEAD]))
+            view = view[_HEAD:]
+        if connection.filling is None:
+            protocol.data_received(bytes(view))
+        else:
+            protocol.lean = 0
+            protocol.data_received(cast("bytes", view))

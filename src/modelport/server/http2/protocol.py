@@ -16,6 +16,7 @@ BATCH = 655_360  # bytes taken from queues for one write
 BATCHES = 2  # writes in a row before other connections have their turn
 HIGH_WATER = 131_072
 GATHERED = 65_536  # bytes from which on it pays to give a transport that can gather them the chunks as they are
+LEAN = 64  # reads without a large message after which the transport reads as usual again
 TICK_SLACK = 0.001  # timers of some loops have whole milliseconds and may be early
 
 DEFAULT_LIMITS = Limits()
@@ -46,6 +47,7 @@ class Http2Protocol(asyncio.Protocol):
         self._flush_scheduled = False
         self._closing = False
         self._pours = False
+        self.lean = 0  # reads in a row, of those that are poured, which no message filled from
         self._tick_timer: asyncio.TimerHandle | None = None
         self._deadline_timer: asyncio.TimerHandle | None = None
 
@@ -79,12 +81,16 @@ class Http2Protocol(asyncio.Protocol):
             self.wake()
 
     def _turn(self) -> None:
-        """What is read next goes elsewhere than what was read last."""
+        """What is read next goes elsewhere than what was read last; but where a large message came, more may come."""
+        if self._pours and self.lean < LEAN:
+            self.lean += 1
+            return
         if not self._gathers or self._closing or self.connection.paused or self.transport.is_closing():
             return
         if not self._pours and self.connection.missing < POURED:
             return
         self._pours = not self._pours
+        self.lean = 0
         self.transport.pause_reading()  # how uvloop reads is decided when it begins to
         self.transport.set_protocol(Pouring(self) if self._pours else self)
         self.transport.resume_reading()
