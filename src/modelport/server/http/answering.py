@@ -193,9 +193,6 @@ class AnsweringProtocol(HttpToolsProtocol):
         self.cycle.message_event.set()
         return True
 
-    def _head_size(self) -> int:
-        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-
     def _refuse_head(self) -> None:
         limit = self.limits.header_bytes
         self.refuse(TooLargeError(f"the head of the request is larger than the limit of {limit} bytes"), 431)

@@ -63,7 +63,7 @@ class Lane(AnsweringProtocol):
         self.opening: bytes | None = b""  # what has come while it may still be HTTP/2's preface
         self.fresh: bytes | None = None  # the head at the beginning of what was received, for `heads`
         self.replaying = False
-        self.chunk = self.head_bytes = self.body_bytes = 0
+        self.chunk = self.head_bytes = self.line_bytes = self.body_bytes = 0
 
     def data_received(self, data: bytes) -> None:
         if self.gate is not None and not self._occupied():
@@ -95,6 +95,10 @@ class Lane(AnsweringProtocol):
         # A head that began in these bytes is what they end with: how much of them it is, its finished lines tell.
         if self.in_head and max(self.head_bytes, self._head_size()) > self.limits.header_bytes:
             self._refuse_head()
+
+    def _head_size(self) -> int:
+        """Bytes of the present head's finished lines."""
+        return len(self.url) + self.line_bytes
 
     def _take_express(self, gate: Gate, data: bytes) -> bytes:
         """What is left once the requests at the beginning that may go the express way have gone."""
@@ -162,10 +166,11 @@ class Lane(AnsweringProtocol):
         self.expect_100_continue = False
         self.headers = []
         self.in_head = self.in_message = True
-        self.head_bytes = self.body_bytes = 0
+        self.head_bytes = self.line_bytes = self.body_bytes = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name.lower(), value))
+        self.line_bytes += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:
         if self.refused:
