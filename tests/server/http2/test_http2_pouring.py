@@ -10,8 +10,7 @@ from test_http2_protocol import HELLO, FakeTransport
 
 from modelport.native import collect
 from modelport.server.http2 import Http2Protocol, Limits, Unary
-from modelport.server.http2.pouring import Pouring
-from modelport.server.http2.protocol import LEAN
+from modelport.server.http2.pouring import LEAN, Pouring
 
 PATH = b"/pkg.Service/Method"
 pytestmark = pytest.mark.skipif(collect is None, reason="the extension is not built: it takes a C compiler")

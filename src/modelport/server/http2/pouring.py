@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 #: What a message has to miss for that to pay, in bytes.
 POURED = 262_144
+#: Reads in a row without such a message after which the transport reads as usual again.
+LEAN = 64
 #: Read and used up within one call of the event loop, and so enough for all connections. More than uvloop's own buffer:
 #: fewer and larger reads where several clients send at once.
 _BUFFER = memoryview(bytearray(1 << 20))

@@ -9,14 +9,13 @@ from modelport.server.http2.connection import Connection
 from modelport.server.http2.frames import ErrorCode
 from modelport.server.http2.limits import Limits
 from modelport.server.http2.liveness import Liveness
-from modelport.server.http2.pouring import POURED, Pouring
+from modelport.server.http2.pouring import LEAN, POURED, Pouring
 from modelport.server.http2.receiving import Application
 
 BATCH = 655_360  # bytes taken from queues for one write
 BATCHES = 2  # writes in a row before other connections have their turn
 HIGH_WATER = 131_072
 GATHERED = 65_536  # bytes from which on it pays to give a transport that can gather them the chunks as they are
-LEAN = 64  # reads without a large message after which the transport reads as usual again
 TICK_SLACK = 0.001  # timers of some loops have whole milliseconds and may be early
 
 DEFAULT_LIMITS = Limits()
