@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from modelport.core.scheduling import LONG, MIDDLE, SHORT, be, be_nice, give_way, nice, slice_of, undisturbed
+from modelport.core import scheduling
+from modelport.core.scheduling import LONG, MIDDLE, SHORT, be, give_way, nice, slice_of, undisturbed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these policies and slices")
 
@@ -57,8 +58,25 @@ def test_a_thread_is_idle_and_then_as_it_was():
 def test_becoming_nicer_is_always_allowed_and_is_for_this_thread_alone():
     normal = nice()
     assert in_a_thread(lambda: (be(normal + 3, LONG), nice())) == (True, normal + 3)
-    assert in_a_thread(lambda: (be_nice(normal + 4), nice())[1]) == normal + 4
     assert nice() == normal
+
+
+def test_without_slices_and_policies_a_thread_is_at_least_nice(monkeypatch):
+    monkeypatch.setattr(scheduling, "_CALLS", None)
+    normal = nice()
+    assert in_a_thread(lambda: (be(normal + 4, LONG), nice())) == (False, normal + 4)
+    assert in_a_thread(lambda: (be(normal, LONG, idle=True), nice())) == (False, 19)
+    assert nice() == normal
+
+
+def test_where_threads_are_not_nice_on_their_own_nothing_is_done(monkeypatch):
+    def refuse(*_):
+        raise ProcessLookupError
+
+    monkeypatch.setattr(scheduling, "_CALLS", None)
+    monkeypatch.setattr(os, "getpriority", refuse)
+    monkeypatch.setattr(os, "setpriority", refuse)
+    assert (nice(), be(nice(), SHORT)) == (0, False)
 
 
 def test_what_it_starts_inherits_or_does_not():

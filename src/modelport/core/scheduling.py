@@ -31,22 +31,33 @@ _CALLS = {"x86_64": (314, 315), "aarch64": (274, 275)}.get(platform.machine()) i
 _ATTRIBUTES = struct.Struct("<IIQiIQQQ")
 _RESET_ON_FORK = 1
 _NORMAL, _IDLE = 0, 5
+_NICEST = 19
 _libc = ctypes.CDLL(None) if _CALLS is not None else None
 
 
 def nice(thread: int = 0) -> int:
-    """How nice a thread is: this one, or the one of that number."""
-    return os.getpriority(os.PRIO_PROCESS, thread or threading.get_native_id())
+    """How nice a thread is: this one, or the one of that number. 0 where threads are not nice on their own."""
+    with suppress(OSError):
+        return os.getpriority(os.PRIO_PROCESS, thread or threading.get_native_id())
+    return 0
 
 
 def be(nice: int, slice_ns: int = USUAL, *, idle: bool = False, inherited: bool = True, thread: int = 0) -> bool:
-    """Let a thread be so nice and have such slices; `idle`: run when nobody else wants to. False where it can't.
+    """Let a thread be so nice and have such slices; `idle`: run when nobody else wants to.
 
-    It is this thread unless its number (`threading.get_native_id`) is given.
-
-    It needs a right (CAP_SYS_NICE) to become less nice, or no longer idle. Threads that it starts are as nice;
-    their slices are as long where `inherited`. A thread of another policy, of real time say, stays as it is.
+    It is this thread unless its number (`threading.get_native_id`) is given. False where slices and policies can't be
+    had: then it is only as nice as that, an idle one as nice as can be; and where not even that can be, it stays as it
+    is. It needs a right (CAP_SYS_NICE) to become less nice, or no longer idle. Threads that it starts are as nice;
+    their slices are as long where `inherited`. A thread of another policy, of real time say, keeps that.
     """
+    done = _set_attributes(nice, slice_ns, idle, inherited, thread)
+    if not done:
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, thread or threading.get_native_id(), _NICEST if idle else nice)
+    return done
+
+
+def _set_attributes(nice: int, slice_ns: int, idle: bool, inherited: bool, thread: int) -> bool:
     if _libc is None or _CALLS is None:
         return False
     policy, flags = _IDLE if idle else _NORMAL, 0 if inherited else _RESET_ON_FORK
@@ -86,9 +97,3 @@ def give_way() -> None:
     """Let others run now, if they want to: having become nicer does not send a thread away."""
     if _libc is not None:
         _libc.sched_yield()  # os.sched_yield keeps the interpreter's lock meanwhile
-
-
-def be_nice(value: int) -> None:
-    """Let this thread be so nice, where the system knows of that and lets it."""
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), value)

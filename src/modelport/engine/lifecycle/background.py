@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from modelport.core.scheduling import LONG, be, be_nice, nice
+from modelport.core.scheduling import LONG, be, nice
 
 #: Added to the nice value: such a thread gets a tenth of the time of one with the normal priority.
 _NICER, _NICEST = 10, 19
@@ -56,9 +55,7 @@ def quietly(work: Callable[[], _T]) -> _T:
         return work()
     finally:
         for thread in (_threads() - before) | {threading.get_native_id()}:
-            if not be(normal, thread=thread):
-                with suppress(OSError):  # it has ended
-                    os.setpriority(os.PRIO_PROCESS, thread, normal)
+            be(normal, thread=thread)
 
 
 @cache
@@ -79,9 +76,7 @@ def may_raise_priority() -> bool:
 
 def _add_to_nice(more: int) -> None:
     """Slices are long: whoever wakes with a shorter one is let in, whatever the system's own are here."""
-    nicer = min(nice() + more, _NICEST)
-    if not be(nicer, LONG):
-        be_nice(nicer)
+    be(min(nice() + more, _NICEST), LONG)
 
 
 def _threads() -> set[int]:

@@ -24,7 +24,7 @@ import numpy as np
 from modelport.core.datatypes import Array
 from modelport.core.errors import ModelportError, UnavailableError
 from modelport.core.messages import InferenceRequest, InferenceResponse
-from modelport.core.scheduling import LONG, be, be_nice, give_way, nice, undisturbed
+from modelport.core.scheduling import LONG, be, give_way, nice, undisturbed
 from modelport.engine.batches import predict
 from modelport.engine.lifecycle.background import may_raise_priority
 from modelport.engine.rollouts.agreement import agree
@@ -109,8 +109,8 @@ class Mirror:
 
     def _run(self) -> None:
         self._lower = may_raise_priority()
-        if not self._lower and not be(_NICER, LONG):
-            be_nice(_NICER)
+        if not self._lower:
+            be(_NICER, LONG)
         while True:
             seconds = self._run_one()
             if seconds is None or self._closing.wait(min(seconds * (1 / SHARE - 1), _LONGEST_REST)):
