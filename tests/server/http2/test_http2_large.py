@@ -179,6 +179,16 @@ def test_a_window_is_exceeded_by_what_the_extension_took(make_rig):
     assert goaway(rig.frames())[0] == ErrorCode.FLOW_CONTROL_ERROR
 
 
+@pytest.mark.parametrize("more", [b"x", b"x" * 20_000])
+def test_a_stream_that_goes_on_behind_its_message(make_rig, more):
+    methods, seen = asking(lambda beginning: 0)
+    rig = make_rig(methods, stream_window=1 << 22)
+    frames = data_frames(1, message(bytes(300_000)) + more)
+    rig.feed(rig.headers(1, grpc_fields()) + b"".join(frames[:10]), b"".join(frames[10:]), rig.call(3, message(b"next")))
+    assert seen == [b"next"]
+    assert rig.connection.assembling == 0
+
+
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")

@@ -132,7 +132,11 @@ class GrpcCall(Stream):
         reader = self.reader
         assert reader is not None
         before = reader.held
-        messages = reader.feed(data)
+        try:
+            messages = reader.feed(data)
+        except GrpcError:
+            self.connection.assembling += reader.held - before
+            raise
         self._charge(reader.held - before)
         return messages
 
