@@ -1,8 +1,8 @@
 """Open Inference Protocol v2 over gRPC: ModelInfer's messages to requests and back.
 
 Sources: Open Inference Protocol v2 "GRPC", Triton "grpc_service.proto" and its classification, shared-memory and
-parameters extensions. The small requests of a client that asks again and again go a quick way (`…_heads.py`), with the
-same result.
+parameters extensions. The requests of a client that asks again and again go a quick way (`…_heads.py`), with the same
+result.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from modelport.core.references import parse_version
 from modelport.core.signature import Signature
 from modelport.wire.http import Buffer
 from modelport.wire.open_inference_grpc_contents import array_from_contents
-from modelport.wire.open_inference_grpc_heads import LONGEST_MESSAGE, Heads, without_id
+from modelport.wire.open_inference_grpc_heads import LONGEST_HEAD, LONGEST_MESSAGE, Heads, without_id
 from modelport.wire.open_inference_grpc_messages import message, parameters_of, parsed
 from modelport.wire.open_inference_grpc_reply import Encode, ReplyOptions, encode_plain
 from modelport.wire.open_inference_grpc_scan import scan
@@ -56,18 +56,18 @@ class OpenInferenceGrpc:
 
     def decode(self, data: Buffer, find: Find[V]) -> tuple[V, InferenceRequest, Encode]:
         """Read and validate a request. Raises nothing but ModelportError and what `find` raises, whatever the bytes."""
+        if len(data) > LONGEST_MESSAGE:
+            return self._decode_large(memoryview(data), find)
         if not isinstance(data, bytes):
-            if len(data) > LONGEST_MESSAGE:
-                return self._decode_whole(data, find)
             data = bytes(data)
-        head = self._heads.find(data)
+        head = self._heads.find(len(data), data)
         if head is not None:
             served = find(head.model, head.version)
             if served.signature is head.signature:
                 request = head.request(data, "")
                 if request is not None:
                     return served, request, encode_plain
-        elif len(data) <= LONGEST_MESSAGE:
+        else:
             quick = self._decode_with_id(data, find)
             if quick is not None:
                 return quick
@@ -80,28 +80,38 @@ class OpenInferenceGrpc:
 
     def _decode_with_id(self, data: bytes, find: Find[V]) -> tuple[V, InferenceRequest, Encode] | None:
         cut = without_id(data)
-        head = None if cut is None else self._heads.find(cut[0])
+        head = None if cut is None else self._heads.find(len(cut[0]), cut[0])
         if cut is None or head is None:
             return None
         served = find(head.model, head.version)
         request = head.request(*cut) if served.signature is head.signature else None
         return None if request is None else (served, request, encode_plain)
 
+    def _decode_large(self, data: memoryview, find: Find[V]) -> tuple[V, InferenceRequest, Encode]:
+        head = self._heads.find(len(data), bytes(data[:LONGEST_HEAD]))
+        if head is not None:
+            served = find(head.model, head.version)
+            if served.signature is head.signature:
+                request = head.request_in(data)
+                if request is not None:
+                    return served, request, encode_plain
+        return self._decode_whole(data, find)
+
     def _decode_whole(self, data: Buffer, find: Find[V]) -> tuple[V, InferenceRequest, Encode]:
         proto, raw = _parts(data)
         served, request, options = self._read(proto, raw, find)
         encode: Encode = options.encode if options else encode_plain
-        if (
-            encode is encode_plain
-            and request.parameters is None
-            and isinstance(data, bytes)
-            and len(data) <= LONGEST_MESSAGE
-        ):
+        if encode is encode_plain and request.parameters is None:
             self._learn(data, proto, served, request)
         return served, request, encode
 
-    def _learn(self, data: bytes, proto: Any, served: Signed, request: InferenceRequest) -> None:
-        cut = without_id(data) if request.id else None
+    def _learn(self, data: Buffer, proto: Any, served: Signed, request: InferenceRequest) -> None:
+        cut = None
+        if not isinstance(data, bytes):  # a large one
+            if request.id or not self._heads.came_before(len(data)):
+                return
+        elif request.id:
+            cut = without_id(data)
         plain = data if cut is None else cut[0]
         if (request.id and cut is None) or any(tensor.parameters for tensor in proto.inputs):
             return

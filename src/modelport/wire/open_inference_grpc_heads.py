@@ -1,4 +1,4 @@
-"""Requests that begin like an earlier one: a client's small requests differ in their raw tensors and their id alone.
+"""Requests that begin like an earlier one: a client's requests differ in their raw tensors and their id alone.
 
 What stands before the first raw tensor is remembered with what it meant. A request of the same length that begins with
 the same bytes means the same, so its arrays can be made without parsing. Everything else is parsed.
@@ -13,6 +13,7 @@ import numpy as np
 from modelport.core.datatypes import Array
 from modelport.core.messages import InferenceRequest
 from modelport.core.signature import Signature
+from modelport.wire.http import Buffer
 from modelport.wire.open_inference_grpc_messages import message as message_class
 from modelport.wire.open_inference_grpc_messages import parsed
 from modelport.wire.open_inference_grpc_scan import Spans, scan
@@ -21,8 +22,8 @@ from modelport.wire.open_inference_grpc_scan import Spans, scan
 _REMEMBERED = 1024
 #: As many lengths of heads are tried for a message at most.
 _SIZES = 8
-#: Longer heads and messages are not worth it.
-_LONGEST_HEAD, LONGEST_MESSAGE = 2048, 65536
+#: Longer heads are not worth it; messages longer than that are not copied.
+LONGEST_HEAD, LONGEST_MESSAGE = 2048, 65536
 _REQUEST = message_class("ModelInferRequest")
 _NAME, _VERSION, _ID = 1 << 3 | 2, 2 << 3 | 2, 3 << 3 | 2
 
@@ -51,6 +52,17 @@ class Head:
             inputs[name] = np.ndarray(shape, dtype, message[start:stop])
         return InferenceRequest(inputs, self.outputs, request_id)
 
+    def request_in(self, message: memoryview) -> InferenceRequest | None:
+        """The same for a large message: its arrays are views of it, unless they would not be aligned."""
+        for start, stop, wanted in self.between:
+            if message[start:stop] != wanted:
+                return None
+        inputs: dict[str, Array] = {}
+        for name, shape, dtype, start, _ in self.tensors:
+            array: Array = np.ndarray(shape, dtype, message, start)
+            inputs[name] = array if array.flags.aligned else array.copy()
+        return InferenceRequest(inputs, self.outputs)
+
 
 @dataclass(slots=True)
 class _OfLength:
@@ -66,18 +78,30 @@ class Heads:
     def __init__(self) -> None:
         self._by_length: dict[int, _OfLength] = {}
         self._count = 0
+        self._lengths: set[int] = set()
 
-    def find(self, message: bytes) -> Head | None:
+    def find(self, length: int, beginning: bytes) -> Head | None:
         """What a message of the same length and beginning meant."""
-        known = self._by_length.get(len(message))
+        known = self._by_length.get(length)
         if known is not None:
             for size in known.sizes:
-                head = known.heads.get(message[:size])
+                head = known.heads.get(beginning[:size])
                 if head is not None:
                     return head
         return None
 
-    def learn(self, message: bytes, request: InferenceRequest, model: str, version: int | None, by: Signature) -> None:
+    def came_before(self, length: int) -> bool:
+        """Whether a large message of that length was asked about already: learning from one that was not costs more
+        than it saves where each has another length, as those of texts and pictures have.
+        """
+        if length in self._lengths:
+            return True
+        if len(self._lengths) >= _REMEMBERED:
+            self._lengths.clear()
+        self._lengths.add(length)
+        return False
+
+    def learn(self, message: Buffer, request: InferenceRequest, model: str, version: int | None, by: Signature) -> None:
         """Remember a request that was read the careful way, if the next one like it can be read quickly.
 
         Its inputs all came raw, in this order; it has no id and no parameters of any kind.
@@ -86,7 +110,7 @@ class Heads:
         if spans is None or len(spans.raw) != len(request.inputs) or not _usual(message, spans):
             return
         start = spans.raw[0][0]
-        if start > _LONGEST_HEAD or spans.raw[-1][1] != len(message):
+        if start > LONGEST_HEAD or spans.raw[-1][1] != len(message):
             return
         tensors = []
         for (name, array), (first, end) in zip(request.inputs.items(), spans.raw, strict=True):
@@ -94,10 +118,10 @@ class Heads:
                 return
             tensors.append((name, array.shape, array.dtype, first, end))
         gaps = [(end, first) for (_, end), (first, _) in zip(spans.raw, spans.raw[1:], strict=False)]
-        between = tuple((end, first, message[end:first]) for end, first in gaps)
+        between = tuple((end, first, bytes(message[end:first])) for end, first in gaps)
         self._keep(message, start, Head(model, version, by, request.outputs, tuple(tensors), between))
 
-    def _keep(self, message: bytes, size: int, head: Head) -> None:
+    def _keep(self, message: Buffer, size: int, head: Head) -> None:
         if self._count >= _REMEMBERED:
             self._by_length.clear()
             self._count = 0
@@ -105,12 +129,12 @@ class Heads:
         known = self._by_length.get(len(message))
         if known is None or len(known.sizes) >= _SIZES:
             known = self._by_length[len(message)] = _OfLength()
-        known.heads[message[:size]] = head
+        known.heads[bytes(message[:size])] = head
         if size not in known.sizes:
             known.sizes = (*known.sizes, size)
 
 
-def _usual(message: bytes, spans: Spans) -> bool:
+def _usual(message: Buffer, spans: Spans) -> bool:
     """Whether the other fields are written as every library writes them: an empty id, say, is left out."""
     rest = b"".join(message[start:end] for start, end in spans.rest)
     return bool(rest == parsed(_REQUEST, rest).SerializeToString())

@@ -12,6 +12,8 @@ from modelport.wire.http import Buffer
 #: The tags of the raw tensors in a request and in a response.
 RAW_INPUT_CONTENTS, RAW_OUTPUT_CONTENTS = 7 << 3 | 2, 6 << 3 | 2
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+#: Bytes in which the first raw tensor is looked for: a message of tiny fields must not cost much before it is read.
+_LONGEST_BEGINNING = 4096
 
 Span = tuple[int, int]
 
@@ -55,14 +57,20 @@ def scan(message: Buffer, tensors: int = RAW_INPUT_CONTENTS) -> Spans | None:
 
 def raw_start(beginning: Buffer) -> int:
     """Where the first raw tensor begins in a message of which this is the beginning; 0 where that can't be seen."""
-    at, end = 0, len(beginning)
-    while 0 <= at < end:
-        tag, at = _varint(beginning, at, end)
+    at, last = 0, min(len(beginning), _LONGEST_BEGINNING) - 1
+    while 0 <= at < last:
+        tag, size = beginning[at], beginning[at + 1]
+        if tag < 8:
+            return 0
+        if tag < 128 and tag & 7 == _LENGTH and tag != RAW_INPUT_CONTENTS and size < 128:
+            at += 2 + size  # name, version, id and what describes an input: without a call for each number
+            continue
+        tag, at = _varint(beginning, at, last + 1)
         if at < 0:
             return 0
         if tag == RAW_INPUT_CONTENTS:
-            return max(_varint(beginning, at, end)[1], 0)
-        at = _after(beginning, tag & 7, at, end)
+            return max(_varint(beginning, at, last + 1)[1], 0)
+        at = _after(beginning, tag & 7, at, last + 1)
     return 0
 
 
