@@ -17,7 +17,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("src/modelport/native")
-SOURCES = ("numbers.c", "body.c", "collector.c", "gate.c", "filler.c", "meter.c", "module.c")
+SOURCES = ("numbers.c", "body.c", "collector.c", "gate.c", "filler.c", "framer.c", "meter.c", "module.c")
 FLAGS = ("-std=c11", "-O2", "-fPIC", "-shared", "-fno-strict-aliasing", "-Wall")
 
 

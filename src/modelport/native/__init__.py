@@ -10,7 +10,7 @@ import os
 from types import ModuleType
 
 #: As in module.c: an extension that was built from other sources is not used.
-REVISION = 5
+REVISION = 6
 
 
 def _load() -> ModuleType | None:

@@ -4,6 +4,10 @@ from typing import Any
 
 REVISION: int
 
+def data_frames(
+    pieces: list[bytes | memoryview], size: int, room: int, stream: int, ends: bool, /
+) -> tuple[list[bytes | memoryview], int, int, int]: ...
+
 class Collector:
     def __new__(
         cls,
@@ -51,6 +55,7 @@ class Known:
     ) -> Known: ...
 
 class Filler:
+    ended: bool
     filled: int
     left: int
     rest: bytes

@@ -110,6 +110,7 @@ extern uint64_t collect_epoch; /* one more whenever a collector closes: what the
 
 int64_t collect_now(void);
 int meter_ready(void);
+PyObject *data_frames(PyObject *module, PyObject *args);
 
 /* The bucket of a time, with the one beyond the last bound. */
 static inline Py_ssize_t bucket_of(int64_t time, Py_ssize_t buckets, const int64_t *bounds) {

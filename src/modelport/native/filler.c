@@ -1,9 +1,10 @@
 /* Takes the DATA frames of one large message out of what a connection received, and puts their payloads where the message
- * is assembled. See large_body.py, which uses it and does all that is not copying: windows, limits, the message's end. */
+ * is assembled. See large_body.py, which uses it and does all that is not copying: windows, limits, what follows. */
 
 #include "collect.h"
 
 #define FRAME_HEAD 9
+#define END_STREAM 1
 
 typedef struct {
     PyObject_HEAD
@@ -14,6 +15,7 @@ typedef struct {
     uint32_t stream, largest;
     unsigned char head[FRAME_HEAD]; /* the beginning of a frame's header, `have` bytes of it */
     int have;
+    char last; /* the frame that is arriving, or was taken last, ends message and stream */
 } Filler;
 
 static PyObject *filler_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
@@ -38,12 +40,14 @@ static void filler_dealloc(Filler *self) {
     Py_TYPE(self)->tp_free((PyObject *)self);
 }
 
-/* The payload's length of a plain DATA frame of the stream that is not the message's end; 0 for any other frame. */
+/* The payload's length of a plain DATA frame of the stream with a part of the message, or with all that is missing of it
+ * and the end of the stream; 0 for any other frame. */
 static Py_ssize_t plain_length(const Filler *self, const unsigned char *head) {
-    uint32_t length = (uint32_t)head[0] << 16 | (uint32_t)head[1] << 8 | head[2];
+    Py_ssize_t length = (Py_ssize_t)head[0] << 16 | (Py_ssize_t)head[1] << 8 | head[2];
     uint32_t stream = (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 | head[8];
-    int plain = head[3] == 0 && head[4] == 0 && stream == self->stream && length <= self->largest;
-    return plain && (Py_ssize_t)length < self->memory.len - self->at ? (Py_ssize_t)length : 0;
+    Py_ssize_t missing = self->memory.len - self->at;
+    int fits = head[4] == END_STREAM ? length == missing : head[4] == 0 && length < missing;
+    return head[3] == 0 && fits && stream == self->stream && length <= (Py_ssize_t)self->largest ? length : 0;
 }
 
 /* Copies of the frame that is arriving what has come of it; where it ends in the data. */
@@ -60,7 +64,7 @@ static const unsigned char *take_frames(Filler *self, const unsigned char *from,
         if (self->left) {
             from = take_payload(self, from, end);
         }
-        if (self->left || from == end) {
+        if (self->left || from == end || self->last) {
             return from;
         }
         Py_ssize_t more = FRAME_HEAD - self->have;
@@ -79,6 +83,7 @@ static const unsigned char *take_frames(Filler *self, const unsigned char *from,
             return from; /* what stands in `head` of an earlier piece goes back to the caller as `rest` */
         }
         self->have = 0;
+        self->last = head[4] == END_STREAM;
         from += some;
     }
 }
@@ -110,6 +115,10 @@ static PyObject *filler_rest(Filler *self, void *closure) {
     return PyBytes_FromStringAndSize((const char *)self->head, self->have);
 }
 
+static PyObject *filler_ended(Filler *self, void *closure) {
+    return PyBool_FromLong(self->last && self->left == 0);
+}
+
 static PyMethodDef filler_methods[] = {
     {"take", (PyCFunction)(void (*)(void))filler_take, METH_FASTCALL,
      "take(data, at): take frames from `at` on; where the first thing stands that is not to be taken."},
@@ -123,6 +132,7 @@ static PyMemberDef filler_members[] = {
 };
 
 static PyGetSetDef filler_properties[] = {
+    {"ended", (getter)filler_ended, NULL, "Whether message and stream are complete.", NULL},
     {"rest", (getter)filler_rest, NULL, "The beginning of a header that was taken, but is not whole.", NULL},
     {NULL},
 };

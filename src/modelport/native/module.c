@@ -3,13 +3,21 @@
 
 #include "collect.h"
 
-#define REVISION 5 /* as in __init__.py: a build of other sources is not used */
+#define REVISION 6 /* as in __init__.py: a build of other sources is not used */
+
+static PyMethodDef functions[] = {
+    {"data_frames", data_frames, METH_VARARGS,
+     "data_frames(pieces, size, room, stream, ends): up to `room` bytes of the pieces as frames of up to `size` bytes, the\n"
+     "last of them all with END_STREAM if `ends`. (the frames' parts, bytes sent, whole pieces sent, bytes of the next)"},
+    {NULL},
+};
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "modelport.native._collect",
     .m_doc = "The short ways of small JSON requests and of large gRPC messages.",
     .m_size = -1,
+    .m_methods = functions,
 };
 
 PyMODINIT_FUNC PyInit__collect(void) {

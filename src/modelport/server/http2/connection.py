@@ -145,8 +145,11 @@ class Connection(LargeBodies):
                     elif not flags and LONG_FRAME <= length <= max_whole and accepting and not waiting:
                         stream = streams.get(stream_id)
                         if stream is not None and not stream.remote_closed:
-                            at = self._take_run(stream, data, at, length)
-                            at = self._begin_filling(stream, data, at)
+                            filled = self._begin_filling(stream, data, at)
+                            if filled == at:
+                                at = self._take_run(stream, data, at, length)
+                                filled = self._begin_filling(stream, data, at)
+                            at = filled
                             continue
                 elif (
                     kind == HEADERS

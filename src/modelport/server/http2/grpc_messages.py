@@ -82,8 +82,13 @@ class MessageReader:
         """Where the rest of a large message goes; None where no such message is arriving."""
         return None if self._large is None else self._large.missing
 
+    @property
+    def full(self) -> bool:
+        """Whether all bytes of a message are there; `feed` gives it."""
+        return self._wanted == 0
+
     def filled(self, size: int) -> None:
-        """So many bytes of it were put there, and not its end."""
+        """So many bytes of it were put there."""
         assert self._large is not None
         self._large.skip(size)
         self._wanted -= size

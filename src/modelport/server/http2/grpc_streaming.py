@@ -125,7 +125,7 @@ class StreamingCall(GrpcCall):
             return
         if not self.started:
             self.send_initial_metadata()
-        self.send_data(frame_message(message, self.encoding))
+        self.send_pieces(frame_message(message, self.encoding))
 
     async def send_async(self, message: Message) -> None:
         """Send a message and wait until the client keeps up. Raises GrpcError if the call has ended."""

@@ -89,7 +89,7 @@ class UnaryCall(GrpcCall):
         if not self.started:
             self.send_initial_metadata(initial)
         self.replied = True
-        self.send_data(frame_message(message, self.encoding))
+        self.send_pieces(frame_message(message, self.encoding))
         self.send_trailers(trailers)
 
     def cancelled(self) -> None:
@@ -102,8 +102,9 @@ class UnaryCall(GrpcCall):
     def handle_filled(self, size: int) -> None:
         assert self.reader is not None
         self.reader.filled(size)
-        self.consume(size)
         self._assemble(size)
+        if self.reader.full:
+            self._take(b"")
 
     def handle_run(self, run: FrameRun) -> None:
         if self.reader is not None and self.reader.fill(run):
@@ -124,6 +125,9 @@ class UnaryCall(GrpcCall):
         if self.reader is not None and self.reader.continue_with(data, size):
             self._assemble(size)
             return
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
         try:
             for message in self._feed(data):
                 if self.message is not None:

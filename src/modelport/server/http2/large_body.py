@@ -1,8 +1,8 @@
 """Large messages on their way in: the extension takes their DATA frames out of what comes, and puts them in place.
 
-A message is taken so from the moment on at which its memory is there (`LargeMessage`) until its last frame, another
-frame or the end of its stream. All rules are kept here and in `receiving.py`; without the extension, its frames go the
-way of all others.
+A message is taken so from the moment on at which its memory is there (`LargeMessage`) until its end, if that is the end
+of its stream as well, or until another frame. All rules are kept here and in `receiving.py`; without the extension,
+its frames go the way of all others.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class LargeBodies(ReceivingHalf):
         filler = collect.Filler(memory, stream.id, largest)
         at = filler.take(data, at)
         self._count_filled(stream, filler)
-        if at == len(data):
+        if at == len(data) and not filler.ended:
             self.filling = (stream, filler)
             if stream.local_closed:
-                self._rest = self._stop_filling()
+                at -= len(self._stop_filling())
         return at
 
     @property
@@ -58,7 +58,7 @@ class LargeBodies(ReceivingHalf):
         if not stream.local_closed:
             at = filler.take(data, 0)
             self._count_filled(stream, filler)
-            if at == len(data) and not stream.local_closed:
+            if at == len(data) and not stream.local_closed and not filler.ended:
                 return b""
             data = data[at:]
         return self._stop_filling() + data
@@ -75,13 +75,24 @@ class LargeBodies(ReceivingHalf):
         return filler.rest
 
     def _count_filled(self, stream: Stream, filler: Filler) -> None:
-        """Charge what was taken to the windows and the message, as for DATA frames that follow each other."""
+        """Charge what was taken to the windows and the message. It takes no more memory: it is given back at once."""
         size = filler.filled
         if not size:
             return
+        # As `_account` and `consume` do, but in few steps: they happen at each read.
+        limits = self.limits
+        self.recv_used += size
+        stream.recv_used += size
+        self.work += 1
         try:
-            if self._account(0, stream.id, size) is not None:
-                self._count_received(stream, size)
-                self.tell(stream, stream.handle_filled, size)
+            if self.recv_used >= limits.connection_window >> 1:
+                self.replenish()
+            if stream.recv_used >= limits.stream_window >> 1:
+                self.check_window(stream)
+                stream.consume(0)
+            self._count_received(stream, size)
+            self.tell(stream, stream.handle_filled, size)
+            if filler.ended and not stream.local_closed:
+                self._end(stream, [])
         except Http2StreamError as error:
             self.break_off(error)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 POURED = 262_144
 #: Reads in a row without such a message after which the transport reads as usual again.
 LEAN = 64
-#: Read and used up within one call of the event loop, and so enough for all connections. More than uvloop's own buffer:
-#: fewer and larger reads where several clients send at once.
-_BUFFER = memoryview(bytearray(1 << 20))
+#: Read and used up within one call of the event loop, and so enough for all connections. What was just read is still in
+#: the processor's own cache when it is copied from here; more than this pushed out what else the request needs.
+_BUFFER = memoryview(bytearray(1 << 17))
 #: Where no message fills yet, so many bytes are looked at first: a request's head, and a whole frame of the largest
 #: size that is announced by default. If its message fills from there on, the rest need not become an object either.
 _HEAD = 73_728

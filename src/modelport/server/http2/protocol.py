@@ -161,9 +161,8 @@ class Http2Protocol(asyncio.Protocol):
             connection.out.clear()
             return
         for _ in range(BATCHES):
-            if connection.ready and not connection.paused:
-                connection.pump(BATCH)
-            self._write()
+            moved = connection.pump(BATCH) if connection.ready and not connection.paused else 0
+            self._write(moved)
             if not connection.ready or connection.paused:
                 break
         else:
@@ -171,14 +170,15 @@ class Http2Protocol(asyncio.Protocol):
         if connection.finished:
             self._close()
 
-    def _write(self) -> None:
+    def _write(self, moved: int) -> None:
+        """Write what stands in `out`, of which so many bytes came out of queues."""
         connection = self.connection
         out = connection.out
         if out:
             # A new list: the transport may resume_writing, and so come back here, while it writes. Small chunks are
             # best joined; and asyncio's own writelines joins all as well or, in some versions, forgets to pause.
             connection.out = []
-            if self._gathers and sum(map(len, out)) > GATHERED:
+            if self._gathers and moved > GATHERED:
                 self.transport.writelines(out)
             else:
                 self.transport.write(b"".join(out))

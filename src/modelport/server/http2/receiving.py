@@ -78,13 +78,17 @@ class ReceivingHalf(ControlFrames):
         stream.held += length
         self.held += length
         self.replenish()
-        if stream.recv_used > self.limits.stream_window:
-            raise Http2StreamError(stream_id, ErrorCode.FLOW_CONTROL_ERROR, "stream window exceeded")
+        self.check_window(stream)
         if length:
             self.work += 1
         elif not flags & END_STREAM:
             self.count_control()
         return stream
+
+    def check_window(self, stream: Stream) -> None:
+        """Raise Http2StreamError where a stream has sent more than its window."""
+        if stream.recv_used > self.limits.stream_window:
+            raise Http2StreamError(stream.id, ErrorCode.FLOW_CONTROL_ERROR, "stream window exceeded")
 
     def _deliver_run(self, stream: Stream, run: FrameRun) -> None:
         """Several pieces of a body, which are not its end."""

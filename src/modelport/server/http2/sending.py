@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol, TypeVarTuple
 
+from modelport.native import collect
 from modelport.server.http2.frames import (
     CONTINUATION,
     DATA,
@@ -35,6 +36,9 @@ logger = logging.getLogger(__name__)
 TURN = 65_536  # bytes that one stream may send before the next one's turn
 LONE_TURN = 655_360  # the same where no other one waits
 REMEMBERED_RESETS = 1000
+
+#: `data_frames` of the extension.
+CutFrames = Callable[[list[bytes | memoryview], int, int, int, bool], tuple[list[bytes | memoryview], int, int, int]]
 
 
 class Driver(Protocol):
@@ -155,28 +159,30 @@ class SendingHalf:
             stream.is_ready = True
             self.ready.append(stream)
 
-    def pump(self, budget: int) -> None:
-        """Move about `budget` queued bytes to `out`, the streams taking turns, as far as windows allow."""
+    def pump(self, budget: int) -> int:
+        """Move about `budget` queued bytes to `out`, the streams taking turns, as far as windows allow; how many."""
         ready = self.ready
-        while ready and budget > 0:
+        left = budget
+        while ready and left > 0:
             stream = ready.popleft()
             stream.is_ready = False
             before = stream.queued
             self._send_turn(stream)
             sent = before - stream.queued
-            budget -= sent
+            left -= sent
             if sent:
                 stream.moved = True
                 low = self.limits.max_send_queue >> 1
                 if before > low >= stream.queued and not stream.local_closed:
                     self.tell(stream, stream.handle_writable)
+        return budget - left
 
     def _send_turn(self, stream: Stream) -> None:
         queue = stream.queue
         turn = TURN if self.ready else LONE_TURN
         while queue:
             window = self.peer_window + stream.window_delta
-            room = min(turn, window, self.send_window, self.peer_frame_size)
+            room = min(turn, window, self.send_window)
             if room <= 0:
                 if turn <= 0:
                     self._make_ready(stream)
@@ -184,22 +190,24 @@ class SendingHalf:
                     stream.is_ready = True
                     self.starved.append(stream)
                 return
-            if len(queue[0]) > room == self.peer_frame_size:
-                turn -= self._send_run(stream, queue, room, min(turn, window, self.send_window))
+            if room > self.peer_frame_size < stream.queued and collect is not None:
+                turn -= self._send_frames(collect.data_frames, stream, queue, room)
             else:
-                turn -= self._send_frame(stream, queue, room)
+                turn -= self._send_frame(stream, queue, min(room, self.peer_frame_size))
         self._send_end(stream)
 
-    def _send_run(self, stream: Stream, queue: "deque[bytes | memoryview]", size: int, room: int) -> int:
-        """As many DATA frames of `size` bytes as `room` and the next piece have, less the piece's end; their bytes."""
-        view = memoryview(queue[0])
-        sent = min(room, len(view) - 1) // size * size
-        header = FRAME_HEADER.pack(size << 8 | DATA, 0, stream.id)
-        out = self.out
-        for at in range(0, sent, size):
-            out += (header, view[at : at + size])
-        queue[0] = view[sent:]
+    def _send_frames(self, cut: CutFrames, stream: Stream, queue: "deque[bytes | memoryview]", room: int) -> int:
+        """Several DATA frames of up to `room` bytes together; how many they were."""
+        ends = stream.end_queued
+        frames, sent, whole, cut_off = cut([*queue], self.peer_frame_size, room, stream.id, ends)
+        self.out += frames
+        for _ in range(whole):
+            queue.popleft()
+        if cut_off:
+            queue[0] = memoryview(queue[0])[cut_off:]
         self._count_sent(stream, sent)
+        if ends and not queue:
+            self.finish(stream)
         return sent
 
     def _count_sent(self, stream: Stream, sent: int) -> None:

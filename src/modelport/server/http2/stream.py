@@ -73,7 +73,7 @@ class Stream:
         return None
 
     def handle_filled(self, size: int) -> None:
-        """So many bytes were put there."""
+        """So many bytes were put there, and are consumed already."""
 
     def handle_end(self, trailers: list[Field]) -> None:
         """The request is complete."""
@@ -113,13 +113,16 @@ class Stream:
 
     def send_data(self, chunks: Iterable[Buffer], end: bool = False) -> None:
         """Queue body bytes; they leave as the peer's windows and the transport allow."""
+        self.send_pieces(map(as_bytes, chunks), end)
+
+    def send_pieces(self, pieces: Iterable[bytes | memoryview], end: bool = False) -> None:
+        """The same for pieces that `as_bytes` gave."""
         if self.local_closed:
             return
         queue = self.queue
         if queue is None:
             queue = self.queue = deque()
-        for chunk in chunks:
-            piece = as_bytes(chunk)
+        for piece in pieces:
             if piece:
                 queue.append(piece)
                 self.queued += len(piece)
