@@ -1,10 +1,12 @@
 """Tensors of 0.6, 4 and 16 MB there and back, over binary HTTP and gRPC, beside Triton's, in one run.
 
 An identity model: Modelport runs it in ONNX Runtime, Triton in a backend that copies once
-(benchmarks/triton/free_backend.cc). 1 and 16 connections, one request at a time on each; the server on one core, the
-load on another; the servers take turns, round by round.
+(benchmarks/triton/free_backend.cc). 1 and 16 connections, one request at a time on each; the servers on one core, the
+load on another. Both servers are there all the time, and are measured right after each other, case by case: where the
+cores are virtual, their host moves them about, and such tensors take up to twice as long between cores that share no
+cache. Two measurements next to each other mostly see the same; a minute apart they don't.
 
-    python benchmarks/large_tensors.py [--rounds 3] [--seconds 3] [--elements 150528 …] [--protocols http grpc]
+    python benchmarks/large_tensors.py [--rounds 9] [--seconds 1] [--elements 150528 …] [--protocols http grpc]
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ import argparse
 import sys
 import tempfile
 from collections import defaultdict
+from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -67,22 +71,19 @@ def main() -> None:
         for n in arguments.elements
         for c in CONNECTIONS
     ]
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         subjects = [servers.modelport(_identity_model(folder)), servers.triton(4, "identity", grpc=True)]
+        turns = [(server.name, stack.enter_context(server.on_core(server_core))) for server in subjects]
         echoes = [_echo(count, folder) for count in arguments.elements]
         for number in range(arguments.rounds):
-            for server in subjects:
-                print(f"round {number + 1} of {arguments.rounds}: {server.name}", flush=True)
-                with server.on_core(server_core) as running:
-                    for protocol in arguments.protocols:
-                        for echo in echoes:
-                            for connections in CONNECTIONS:
-                                figures = echo.measure(
-                                    protocol, running, connections, arguments.seconds, load_core, folder
-                                )
-                                case = (f"{protocol} {_megabytes(echo.array.size)}", connections)
-                                results[server.name, case].append(figures)
+            for protocol, echo, connections in product(arguments.protocols, echoes, CONNECTIONS):
+                case = (f"{protocol} {_megabytes(echo.array.size)}", connections)
+                print(f"round {number + 1} of {arguments.rounds}: {case[0]}, {connections} connections", flush=True)
+                for server, running in turns:
+                    figures = echo.measure(protocol, running, connections, arguments.seconds, load_core, folder)
+                    results[server, case].append(figures)
+            turns.reverse()
     _report(cases, [server.name for server in subjects], results, arguments)
 
 
@@ -124,8 +125,8 @@ def _report(cases: list[Case], names: list[str], results: Results, arguments: ar
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=3, help="of measuring per case")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=int, default=1, help="of measuring per case")
     parser.add_argument("--elements", type=int, nargs="+", default=ELEMENTS, help="numbers in the tensor")
     parser.add_argument("--protocols", nargs="+", choices=("http", "grpc"), default=("http", "grpc"))
     return parser.parse_args()
