@@ -19,8 +19,8 @@ from modelport.wire.open_inference_grpc import OpenInferenceGrpc
 class Call:
     """What a handler sees of a call."""
 
-    def __init__(self, deadline=float("inf")):
-        self.deadline, self.ended = deadline, False
+    def __init__(self, deadline=float("inf"), alone=False):
+        self.deadline, self.ended, self.alone = deadline, False, alone
         self.answer = None
         self.status = None
 
@@ -59,6 +59,26 @@ def test_an_answer():
     response = service_pb2.ModelInferResponse.FromString(call.answer)
     assert np.frombuffer(response.raw_output_contents[0], np.float32).tolist() == [1, 2]
     assert response.id == "7"
+
+
+async def test_a_call_that_comes_alone_is_not_kept_for_a_batch():
+    _, infer = made(echo_model(), "tick")
+    alone, other = Call(alone=True), Call()
+    infer(alone, request())
+    infer(other, request())
+    assert (alone.answer is None, other.answer is None) == (False, True)
+    await asyncio.sleep(0)
+    assert other.answer == alone.answer
+
+
+async def test_a_call_that_comes_alone_does_not_overtake():
+    _, infer = made(echo_model(), "tick")
+    first, alone = Call(), Call(alone=True)
+    infer(first, request())
+    infer(alone, request())
+    assert (first.answer, alone.answer) == (None, None)
+    await asyncio.sleep(0)
+    assert first.answer == alone.answer is not None
 
 
 def test_a_deadline_that_has_passed_is_not_begun():

@@ -167,7 +167,13 @@ def http2_factory(
     router = Http2Router(GrpcServer(grpc_methods(engine, extensions)), plain)
 
     def make(connections: set[Any]) -> Http2Protocol:
-        return Http2Protocol(router, settings.http2, on_open=connections.add, on_close=connections.discard)
+        return Http2Protocol(
+            router,
+            settings.http2,
+            on_open=connections.add,
+            on_close=connections.discard,
+            connections=connections,
+        )
 
     return make
 

@@ -758,3 +758,29 @@ async def test_a_coroutine_that_raises(make_rig):
     await settle()
     answer = rig.response(rig.frames(), 1)
     assert (answer.body, answer.status) == (message(b"before"), StatusCode.INTERNAL)
+
+
+def test_a_call_knows_that_it_came_alone(make_rig):
+    seen = {}
+
+    def handle(call, given):
+        seen[given] = call.alone
+        if given != b"waits":
+            call.reply(b"done")
+
+    rig = make_rig({b"/pkg.Service/Method": Unary(handle)})
+    rig.feed(rig.call(1, message(b"nobody says how many connections there are")))
+    rig.connection.siblings = [rig.connection]
+    rig.feed(rig.call(3, message(b"alone")), rig.call(5, message(b"alone again")))
+    rig.feed(rig.call(7, message(b"first of two")) + rig.call(9, message(b"second of two")))
+    rig.feed(rig.call(11, message(b"waits")), rig.call(13, message(b"beside it")))
+    rig.feed(pack_frame(RST_STREAM, 0, 11, bytes(4)), rig.call(15, message(b"when it is gone")))
+    rig.connection.siblings = [rig.connection, "another"]
+    rig.feed(rig.call(17, message(b"two connections")))
+    assert [given for given, alone in seen.items() if alone] == [
+        b"alone",
+        b"alone again",
+        b"second of two",
+        b"waits",
+        b"when it is gone",
+    ]

@@ -54,7 +54,7 @@ class ModelInfer:
     """The handler of ModelInfer: this is the hot path."""
 
     def __init__(self, engine: Engine, dialect: OpenInferenceGrpc) -> None:
-        self._engine, self._submit = engine, engine.submit
+        self._engine, self._submit, self._submit_alone = engine, engine.submit, engine.submit_alone
         self._decode, self._name = dialect.decode, dialect.name
         self._last: ServedVersion | None = None
 
@@ -83,7 +83,8 @@ class ModelInfer:
             request.deadline = Deadline(call.deadline)
         if served.execution not in ON_THE_LOOP:
             call.on_cancel = request.cancel  # what waits for a thread, and nobody for it, is not computed
-        self._submit(served, request, partial(self._answer, call, served, request, encode, ticket))
+        submit = self._submit_alone if call.alone else self._submit
+        submit(served, request, partial(self._answer, call, served, request, encode, ticket))
 
     def _found(self, name: str, version: int | None = None) -> ServedVersion:
         """As `Engine.find`; an error in what comes after the version's name may say which version it was for."""

@@ -109,7 +109,8 @@ class _Inference:
             request.decoded = perf_counter_ns()
             if served.execution not in ON_THE_LOOP:
                 call.on_cancel = request.cancel
-            engine.submit(served, request, partial(self._answer, call, served, request, wanted, ticket))
+            submit = engine.submit_alone if call.alone else engine.submit
+            submit(served, request, partial(self._answer, call, served, request, wanted, ticket))
 
         return handle
 

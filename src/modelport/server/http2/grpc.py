@@ -153,6 +153,8 @@ class GrpcServer:
                 call = UnaryCall(connection, stream_id, request)
                 call.remote_closed = True
                 connection.streams[stream_id] = call
+                if stop == len(data) and len(connection.streams) == len(connection.siblings) == 1:
+                    call.alone = True
                 if self._compression is not None:
                     call.compression = self._compression
                 timeout = request.route.timeout

@@ -42,11 +42,13 @@ class ReadyTrailers:
 
 class UnaryCall(GrpcCall):
     """One request message, one reply. `on_cancel` may be set by the handler: it is called, without arguments, if the
-    client cancels or the deadline passes before the reply."""
+    client cancels or the deadline passes before the reply. `alone`: nothing else has come, on any connection, that was
+    not answered yet, so that there is nothing to wait for."""
 
     handler: "Callable[[UnaryCall, Any], object]"
     on_cancel: Callable[[], object] | None = None
     message: bytes | memoryview | None = None
+    alone = False
 
     def reply(
         self,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import cast
 
 from modelport.server.http2.connection import Connection
@@ -26,7 +26,8 @@ class Http2Protocol(asyncio.Protocol):
 
     It may take over a transport that has received bytes already: after `transport.set_protocol(protocol)`, call
     `connection_made(transport)` and `data_received(first_bytes)`, the preface included. `on_open` and `on_close` are
-    called once each, at `connection_made` and `connection_lost`.
+    called once each, at `connection_made` and `connection_lost`. `connections` are all of the server: where there is no
+    other, calls can be told that they come alone.
     """
 
     def __init__(
@@ -36,9 +37,11 @@ class Http2Protocol(asyncio.Protocol):
         *,
         on_open: "Callable[[Http2Protocol], object] | None" = None,
         on_close: "Callable[[Http2Protocol], object] | None" = None,
+        connections: Sized = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.connection = Connection(limits, application, self, clock)
+        self.connection.siblings = connections
         self._on_open = on_open
         self._on_close = on_close
         self._clock = clock

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Protocol, TypeVarTuple
 
 from modelport.native import collect
@@ -72,6 +72,7 @@ class SendingHalf:
         self.work = 0  # grows with each DATA frame either way and each piece to send, but for requests that come whole
         self.held = 0
         self.recv_used = 0
+        self.siblings: Sized = ()  # all connections of the server, this one among them, as far as that is told
         self._resets: dict[int, None] = {}
 
     def emit(self, kind: int, flags: int, stream_id: int, payload: bytes = b"") -> None:
