@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import threading
-from pathlib import Path
 
 import pytest
 
+from kernel_slices import kernel_slice
 from modelport.core import scheduling
 from modelport.core.scheduling import LONG, MIDDLE, SHORT, be, give_way, nice, slice_of, undisturbed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has these policies and slices")
-
-
-def slice_of_this_thread():
-    """Nanoseconds; None where the kernel does not tell."""
-    file = Path(f"/proc/self/task/{threading.get_native_id()}/sched")
-    found = re.search(r"se\.slice\s*:\s*(\d+)", file.read_text()) if file.exists() else None
-    return found and int(found[1])
 
 
 def in_a_thread(work):
@@ -33,7 +25,7 @@ def in_a_thread(work):
 
 
 def state():
-    return nice(), os.sched_getscheduler(0), slice_of_this_thread()
+    return nice(), os.sched_getscheduler(0), kernel_slice()
 
 
 def test_a_thread_is_idle_and_then_as_it_was():
@@ -82,9 +74,9 @@ def test_where_threads_are_not_nice_on_their_own_nothing_is_done(monkeypatch):
 def test_what_it_starts_inherits_or_does_not():
     def work(inherited):
         be(nice() + 2, LONG, inherited=inherited)
-        return slice_of_this_thread(), in_a_thread(slice_of_this_thread)
+        return kernel_slice(), in_a_thread(kernel_slice)
 
-    usual = slice_of_this_thread()
+    usual = kernel_slice()
     own, inherited = in_a_thread(lambda: work(True))
     assert inherited == own
     assert in_a_thread(lambda: work(False)) == (own, usual)

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import os
 import threading
-from pathlib import Path
 
 import pytest
 
+from kernel_slices import kernel_slice
 from modelport.engine.lifecycle import background
 from modelport.engine.lifecycle.background import apart, may_raise_priority, quietly
 
 
 def nice():
     return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-
-
-def slice_of(thread):
-    """The line of the kernel that tells the thread's slices; empty where it tells none."""
-    file = Path(f"/proc/self/task/{thread}/sched")
-    lines = file.read_text().splitlines() if file.exists() else []
-    return next((line for line in lines if line.startswith("se.slice")), "")
 
 
 def test_work_apart_runs_at_low_priority_in_a_thread_of_its_own():
@@ -33,7 +26,7 @@ def test_work_apart_runs_at_low_priority_in_a_thread_of_its_own():
 
 def test_quiet_work_and_its_threads_have_the_normal_priority_afterwards():
     normal, seen, stay = nice(), [], threading.Event()
-    usual = slice_of(threading.get_native_id())
+    usual = kernel_slice()
     ready = threading.Event()
 
     def live():
@@ -50,7 +43,7 @@ def test_quiet_work_and_its_threads_have_the_normal_priority_afterwards():
     during = quietly(work)
     assert during == ((normal + 10,) * 2 if may_raise_priority() else (normal,) * 2)
     assert (nice(), os.getpriority(os.PRIO_PROCESS, seen[0])) == (normal, normal)
-    assert {slice_of(threading.get_native_id()), slice_of(seen[0])} == {usual}
+    assert {kernel_slice(), kernel_slice(seen[0])} == {usual}
     stay.set()
     thread.join()
 

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import threading
-from pathlib import Path
 
+from kernel_slices import kernel_slice
 from modelport.server.priority import share_interpreter, wake_soon
-
-
-def slice_of(thread):
-    """Nanoseconds, as the kernel tells; None where it does not."""
-    file = Path(f"/proc/self/task/{thread}/sched")
-    found = re.search(r"se\.slice\s*:\s*(\d+)", file.read_text()) if file.exists() else None
-    return found and int(found[1])
 
 
 def test_one_thread_gets_short_slices_and_keeps_its_nice_value():
@@ -26,12 +18,12 @@ def test_one_thread_gets_short_slices_and_keeps_its_nice_value():
         os.setpriority(os.PRIO_PROCESS, me, 3)
         seen["done"] = wake_soon()
         seen["nice"] = os.getpriority(os.PRIO_PROCESS, me)
-        seen["own"] = slice_of(me)
-        child = threading.Thread(target=lambda: seen.update(child=slice_of(threading.get_native_id())))
+        seen["own"] = kernel_slice(me)
+        child = threading.Thread(target=lambda: seen.update(child=kernel_slice()))
         child.start()
         child.join()
 
-    before = slice_of(threading.get_native_id())
+    before = kernel_slice()
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
@@ -39,7 +31,7 @@ def test_one_thread_gets_short_slices_and_keeps_its_nice_value():
     if seen["own"] is not None and seen["done"]:
         assert seen["own"] == 100_000
         assert seen["child"] == before != 100_000
-    assert slice_of(threading.get_native_id()) == before
+    assert kernel_slice() == before
 
 
 def test_a_computing_thread_gives_way_soon():
