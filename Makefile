@@ -61,6 +61,7 @@ test: $(DEV) ## run the tests
 frameworks: $(DEV) ## install every framework, so that `make test` tests every format (about 2 GB; PMML also wants Java)
 	@echo "installing requirements/frameworks.txt into $(VENV)"
 	@$(PY) -m pip install -qq -r requirements/frameworks.txt
+	@$(PY) -m pip install -qq --no-deps -r requirements/stubs.txt
 
 test-all: ## run the tests on every Python from 3.11 to 3.13 that is found
 	@tried=; for version in 3.11 3.12 3.13; do \

@@ -1,6 +1,6 @@
 """What tutorials print, run as it is: TensorFlow and tensorflow-serving-api's stubs against our server.
 
-Both packages are large, so these tests are for machines that have them.
+TensorFlow is large, so these tests are for machines that have it: `make frameworks` installs both.
 """
 
 import os
@@ -17,8 +17,8 @@ from runtimes import onnx_graphs
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    tf = pytest.importorskip("tensorflow")
-    pytest.importorskip("tensorflow_serving.apis")
+    tf = pytest.importorskip("tensorflow", reason="tensorflow is not installed: make frameworks")
+    pytest.importorskip("tensorflow_serving.apis", reason="tensorflow-serving-api is not installed: make frameworks")
     from tensorflow_serving.apis import (
         classification_pb2,
         get_model_metadata_pb2,
