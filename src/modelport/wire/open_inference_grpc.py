@@ -88,11 +88,18 @@ class OpenInferenceGrpc:
         return None if request is None else (served, request, encode_plain)
 
     def _decode_large(self, data: memoryview, find: Find[V]) -> tuple[V, InferenceRequest, Encode]:
-        head = self._heads.find(len(data), bytes(data[:LONGEST_HEAD]))
+        beginning = bytes(data[:LONGEST_HEAD])
+        head, rest, request_id = self._heads.find(len(data), beginning), data, ""
+        if head is None:
+            cut = without_id(beginning)
+            if cut is not None:
+                # Less the bytes of the id, what lies behind it has the places that it has without one.
+                rest, request_id = data[len(beginning) - len(cut[0]) :], cut[1]
+                head = self._heads.find(len(rest), cut[0])
         if head is not None:
             served = find(head.model, head.version)
             if served.signature is head.signature:
-                request = head.request_in(data)
+                request = head.request_in(rest, request_id)
                 if request is not None:
                     return served, request, encode_plain
         return self._decode_whole(data, find)
@@ -106,12 +113,11 @@ class OpenInferenceGrpc:
         return served, request, encode
 
     def _learn(self, data: Buffer, proto: Any, served: Signed, request: InferenceRequest) -> None:
-        cut = None
         if not isinstance(data, bytes):  # a large one
-            if request.id or not self._heads.came_before(len(data)):
+            size = len(data) - len(request.id)
+            if any(array.dtype.kind == "O" for array in request.inputs.values()) or not self._heads.came_before(size):
                 return
-        elif request.id:
-            cut = without_id(data)
+        cut = without_id(bytes(data)) if request.id else None
         plain = data if cut is None else cut[0]
         if (request.id and cut is None) or any(tensor.parameters for tensor in proto.inputs):
             return

@@ -52,7 +52,7 @@ class Head:
             inputs[name] = np.ndarray(shape, dtype, message[start:stop])
         return InferenceRequest(inputs, self.outputs, request_id)
 
-    def request_in(self, message: memoryview) -> InferenceRequest | None:
+    def request_in(self, message: memoryview, request_id: str) -> InferenceRequest | None:
         """The same for a large message: its arrays are views of it, unless they would not be aligned."""
         for start, stop, wanted in self.between:
             if message[start:stop] != wanted:
@@ -61,7 +61,7 @@ class Head:
         for name, shape, dtype, start, _ in self.tensors:
             array: Array = np.ndarray(shape, dtype, message, start)
             inputs[name] = array if array.flags.aligned else array.copy()
-        return InferenceRequest(inputs, self.outputs)
+        return InferenceRequest(inputs, self.outputs, request_id)
 
 
 @dataclass(slots=True)
