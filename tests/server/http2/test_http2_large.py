@@ -2,6 +2,7 @@
 
 import os
 import random
+import weakref
 
 import numpy as np
 import pytest
@@ -293,3 +294,19 @@ def test_the_extension_says_what_it_cannot_cut():
         with pytest.raises(ValueError, match="between 1 and"):
             collect.data_frames([b"x"], size, 10, 1, False)
     assert collect.data_frames([], 10, 10, 1, True) == ([], 0, 0, 0)
+
+
+@pytest.mark.parametrize("size", [100, 30_000, 300_000])
+@pytest.mark.parametrize("cut", [11, 20_000, 250_000])
+def test_nothing_is_kept_of_a_call_that_is_over(make_rig, size, cut):
+    calls = []
+
+    def handle(call, given):
+        calls.append(weakref.ref(call))
+        call.reply(b"done")
+
+    rig = make_rig({PATH: Unary(handle, lambda beginning: 0)}, stream_window=1 << 22)
+    stream = rig.headers(1, grpc_fields()) + b"".join(data_frames(1, message(bytes(size)), end="with bytes"))
+    rig.feed(stream[:-cut], stream[-cut:])
+    assert rig.response(rig.frames(), 1).status == 0
+    assert [call() for call in calls] == [None]

@@ -285,6 +285,8 @@ class Connection(LargeBodies):
         size = min(self._data_left, len(data))
         self._data_left -= size
         stream = self._data_stream
+        if not self._data_left:
+            self._data_stream = None  # a call that is over must not be kept until the next frame in pieces
         if stream is not None:
             try:
                 piece = data[:size] if size < len(data) else data
